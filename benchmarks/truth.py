@@ -1,0 +1,190 @@
+"""Accuracy of built scenes against deliveries with known ground truth, beside a plain GDAL build of the same files.
+
+    python benchmarks/truth.py BUNDLES [--only NAME_PART]
+
+BUNDLES holds `X.tar.gz` deliveries, an `X.truth/` folder each (truth.json, truth_reflectance.tif, truth_mask.tif and
+for PMS truth_sharp.tif) and the elevation models that truth.json names. Prints one table.
+"""
+
+import argparse
+import json
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.warp import Resampling, reproject
+from rasterio.windows import from_bounds
+from shapely import make_valid
+from shapely.geometry import shape
+
+from cog_builder.calibration import calibration
+from cog_builder.deliveries import open_delivery
+from cog_builder.elevation import DemFile
+from cog_builder.pipeline import build_delivery
+from cog_builder.settings import CogBuilderSettings
+
+_WINDOW_PX = 64
+_SCALE = 10000.0
+
+
+@dataclass
+class Table:
+    """Rows of text under a heading."""
+
+    heading: list[str]
+
+    def __post_init__(self):
+        self.rows = []
+
+    def __str__(self):
+        cells = [self.heading, *self.rows]
+        widths = [max(len(str(row[index])) for row in cells) for index in range(len(self.heading))]
+        return "\n".join(
+            "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells
+        )
+
+
+def shifts_px(ours, truth, good):
+    """Least-squares (column, row) shift of every window with enough texture, from the gradients of the truth."""
+    found = []
+    down, across = np.gradient(truth)
+    for top in range(0, truth.shape[0] - _WINDOW_PX, _WINDOW_PX):
+        for left in range(0, truth.shape[1] - _WINDOW_PX, _WINDOW_PX):
+            part = (slice(top, top + _WINDOW_PX), slice(left, left + _WINDOW_PX))
+            if good[part].mean() < 0.4:
+                continue
+            use = good[part]
+            gradients = np.stack([across[part][use], down[part][use]], -1)
+            found.append(np.linalg.lstsq(gradients, (truth - ours)[part][use], rcond=None)[0])
+    return np.array(found)
+
+
+def on_grid_of(cog, truth):
+    """Pixels of a built COG in the window of a truth raster of the same CRS and grid; (band, row, column)."""
+    with rasterio.open(truth) as reference, rasterio.open(cog) as made:
+        window = from_bounds(*reference.bounds, transform=made.transform)
+        window = window.round_offsets().round_lengths()
+        return made.read(window=window, boundless=True, fill_value=0).astype(np.float64), reference.read().astype(
+            np.float64
+        )
+
+
+def gdal_reflectance(scene, image, truth, dem):
+    """What rasterio.warp.reproject makes of a raw image on the truth's grid."""
+    line = calibration(scene, image)
+    with rasterio.open(truth) as reference, rasterio.open(image.path) as raw:
+        out = np.zeros((image.band_count, *reference.shape), np.float32)
+        reproject(
+            raw.read().astype(np.float32),
+            out,
+            rpcs=raw.rpcs,
+            src_crs="EPSG:4326",
+            dst_crs=reference.crs,
+            dst_transform=reference.transform,
+            src_nodata=0,
+            dst_nodata=0,
+            resampling=Resampling.cubic,
+            RPC_DEM=str(dem),
+            tolerance=0,
+        )
+    return line.reflectance(np.moveaxis(out, 0, -1)) * _SCALE * (out > 0).any(0)[..., None]
+
+
+def errors(ours, truth, good):
+    """Relative bias and RMSE in percent, the worst band."""
+    bias = [abs((a[good] - b[good]).mean()) / b[good].mean() for a, b in zip(ours, truth, strict=True)]
+    rmse = [np.sqrt(((a[good] - b[good]) ** 2).mean()) / b[good].mean() for a, b in zip(ours, truth, strict=True)]
+    return 100 * max(bias), 100 * max(rmse)
+
+
+def ergas(ours, truth, good, ratio):
+    """Erreur relative globale adimensionnelle de synthèse (Wald 2000)."""
+    terms = [((a[good] - b[good]) ** 2).mean() / b[good].mean() ** 2 for a, b in zip(ours, truth, strict=True)]
+    return 100 / ratio * np.sqrt(np.mean(terms))
+
+
+def plain_ratio(scene, truth, dem):
+    """Pan-sharpening by a plain ratio on GDAL's warps: bands · pan / mean of the bands' pan-like sum."""
+    ms = gdal_reflectance(scene, scene.multispectral, truth, dem)
+    pan = gdal_reflectance(scene, scene.pan, truth, dem)[..., 0]
+    import cv2
+
+    ratio = scene.multispectral.gsd_m / scene.pan.gsd_m
+    side = 2 * round(ratio / 2) + 1
+    low = cv2.blur(pan, (side, side))
+    return ms * (pan / np.maximum(low, 1))[..., None]
+
+
+def measure(delivery, truth_folder, dem, table):
+    """Build one delivery and add its row."""
+    truth = json.loads((truth_folder / "truth.json").read_text())
+    settings = CogBuilderSettings(target_crs=truth["expected_crs"])
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as workspace:
+        item = build_delivery(delivery, Path(folder), elevation=DemFile(dem, "ellipsoid"), settings=settings)
+        scene = open_delivery(delivery, Path(workspace))
+        ours, wanted = on_grid_of(Path(folder) / "analytic.tif", truth_folder / "truth_reflectance.tif")
+        with rasterio.open(truth_folder / "truth_mask.tif") as mask:
+            clear = mask.read(1) == 1
+        peer = np.moveaxis(
+            gdal_reflectance(scene, scene.multispectral, truth_folder / "truth_reflectance.tif", dem), -1, 0
+        )
+        good = clear & (ours > 0).all(0) & (wanted > 0).all(0) & (peer > 0).all(0)
+        band = 1
+        rms = [float(np.sqrt((shifts_px(x[band], wanted[band], good) ** 2).sum(1).mean())) for x in (ours, peer)]
+        to_gdal = np.abs(shifts_px(ours[band], peer[band], good).mean(0)).max()
+        (bias, rmse), (peer_bias, peer_rmse) = errors(ours, wanted, good), errors(peer, wanted, good)
+        made, real = shape(item["geometry"]), make_valid(shape(truth["footprint"]))
+        iou = made.intersection(real).area / made.union(real).area
+        properties = item["properties"]
+        exact = (
+            datetime.fromisoformat(properties["datetime"]) == datetime.fromisoformat(truth["datetime_utc"])
+            and abs(properties["view:sun_elevation"] - truth["sun_elevation"]) < 0.001
+            and abs(properties["view:sun_azimuth"] - truth["sun_azimuth"]) < 0.001
+            and properties.get("eo:cloud_cover") == truth["cloud_percent"]
+        )
+        row = [delivery.name[:36], f"{rms[0]:.4f} ({rms[1]:.4f})", f"{to_gdal:.4f}", f"{bias:.3f} ({peer_bias:.3f})"]
+        row += [f"{rmse:.3f} ({peer_rmse:.3f})", f"{iou:.4f}", "yes" if exact else "NO"]
+        if scene.pan is not None:
+            sharp, wanted = on_grid_of(Path(folder) / "sharp.tif", truth_folder / "truth_sharp.tif")
+            ratio = scene.multispectral.gsd_m / scene.pan.gsd_m
+            peer = np.moveaxis(plain_ratio(scene, truth_folder / "truth_sharp.tif", dem), -1, 0)
+            good = (sharp > 0).all(0) & (wanted > 0).all(0) & (peer > 0).all(0)
+            rms = float(np.sqrt((shifts_px(sharp[band], wanted[band], good) ** 2).sum(1).mean()))
+            row += [f"{rms:.4f}", f"{ergas(sharp, wanted, good, ratio):.3f} ({ergas(peer, wanted, good, ratio):.3f})"]
+        else:
+            row += ["–", "–"]
+        table.rows.append(row)
+
+
+def main():
+    """Measure every GF-1/GF-2 level 1A delivery."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundles", type=Path)
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    table = Table(
+        [
+            "delivery",
+            "geolocation RMS px (GDAL)",
+            "shift to GDAL px",
+            "bias % (GDAL)",
+            "RMSE % (GDAL)",
+            "footprint IoU",
+            "metadata exact",
+            "sharp RMS px",
+            "sharp ERGAS (plain ratio)",
+        ]
+    )
+    for delivery in sorted(options.bundles.glob("GF[12]_*_L1A*.tar.gz")):
+        if options.only in delivery.name:
+            truth_folder = delivery.with_name(delivery.name.removesuffix(".tar.gz") + ".truth")
+            dem = options.bundles / json.loads((truth_folder / "truth.json").read_text())["dem"]
+            measure(delivery, truth_folder, dem, table)
+    print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the node holds: Items, their store, publishing, and the STAC API."""

@@ -1,0 +1,194 @@
+"""The shape of an Item here: asset keys, the id rule, required fields, and where its files are."""
+
+import hashlib
+import math
+import os
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import shapely
+
+from catalog.errors import InvalidItemError, UnknownItemError
+from catalog.geometry import read_bbox, read_geometry, split_footprint
+from catalog.search import Footprint
+from catalog.timestamp import parse_datetime
+
+STAC_VERSION = "1.1.0"
+ITEM_FILE = "item.json"
+
+ANALYTIC = "analytic"
+SHARP = "sharp"
+VISUAL = "visual"
+QUALITY = "quality"
+THUMBNAIL = "thumbnail"
+METADATA = "metadata"
+RPC = "rpc"
+
+REQUIRED_ASSETS = (ANALYTIC, VISUAL, QUALITY, THUMBNAIL)
+REQUIRED_PROPERTIES = ("created", "updated", "title", "platform", "instruments", "constellation", "gsd", "version")
+MAX_ITEM_BYTES = 1024 * 1024
+MAX_ASSETS = 64
+ASSET_SUFFIXES = frozenset({".tif", ".tiff", ".webp", ".png", ".jpg", ".jpeg", ".xml", ".rpb", ".rpc", ".json", ".txt"})
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+_ASSET_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_SHA256_MULTIHASH = re.compile(r"1220[0-9a-f]{64}", re.ASCII)
+
+
+def is_id(text: object) -> bool:
+    """Whether a text may name an item, collection or version (L26)."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None and ".." not in text
+
+
+def check_item(item: dict[str, Any]) -> Footprint:
+    """Check what every Item must have, ours or loaded from elsewhere.
+
+    Returns:
+        The footprint its index row is made of.
+
+    Raises:
+        InvalidItemError: Naming the item, the field, what was found and what is expected.
+    """
+    name = f"item {item.get('id')!r:.140}"
+    if item.get("type") != "Feature" or not isinstance(item.get("stac_version"), str):
+        raise InvalidItemError(f"{name}: a STAC Item has type 'Feature' and a stac_version")
+    for field in ("id", "collection"):
+        if not is_id(item.get(field)):
+            raise InvalidItemError(
+                f"{name}: {field} is {item.get(field)!r:.140}, expected 1–128 letters, digits, '.', '_' or '-'"
+            )
+    properties = item.get("properties")
+    if not isinstance(properties, dict) or not isinstance(properties.get("datetime"), str):
+        raise InvalidItemError(f"{name}: properties.datetime must be an RFC 3339 time")
+    _check_assets(name, item.get("assets"))
+    try:
+        document = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+        if len(document) > MAX_ITEM_BYTES:
+            raise ValueError(f"the document has {len(document)} bytes, at most {MAX_ITEM_BYTES} are allowed")
+        return _footprint(item, properties, document)
+    except (ValueError, TypeError) as error:
+        raise InvalidItemError(f"{name}: {error}") from error
+
+
+def check_built_item(item: dict[str, Any]) -> Footprint:
+    """Check an Item of our own making: also its required fields, assets, relative hrefs and checksums.
+
+    Raises:
+        InvalidItemError: As `check_item`.
+    """
+    footprint = check_item(item)
+    name, properties, assets = f"item {item['id']!r}", item["properties"], item["assets"]
+    missing = [field for field in REQUIRED_PROPERTIES if field not in properties]
+    missing += [f"assets.{key}" for key in REQUIRED_ASSETS if key not in assets]
+    if missing:
+        raise InvalidItemError(f"{name} lacks {', '.join(missing)}")
+    for key, asset in assets.items():
+        if Path(asset["href"]).is_absolute():
+            raise InvalidItemError(f"{name}: asset {key} has the href {asset['href']!r}, expected one relative to it")
+        if not _SHA256_MULTIHASH.fullmatch(str(asset.get("file:checksum"))):
+            raise InvalidItemError(f"{name}: asset {key} has no sha2-256 multihash in file:checksum")
+        if type(asset.get("file:size")) is not int:
+            raise InvalidItemError(f"{name}: asset {key} has no file:size")
+    return footprint
+
+
+def item_version(item: dict[str, Any]) -> str:
+    """The version of an Item as stored: its own, or a digest of the document where it states none."""
+    return _version(item["properties"], orjson.dumps(item, option=orjson.OPT_SORT_KEYS))
+
+
+def acquired(item: dict[str, Any]) -> datetime:
+    """When the scene was taken, UTC."""
+    return parse_datetime(item["properties"]["datetime"])
+
+
+def item_folder(home: Path, item: dict[str, Any]) -> Path:
+    """Where the files of a published version lie."""
+    return home.joinpath("scenes", item["collection"], item["id"], item_version(item))
+
+
+def asset_path(item: dict[str, Any], key: str, *, home: Path, asset_roots: Sequence[Path] = ()) -> Path:
+    """The file of an asset: inside the item's own folder, or inside a root that the settings allow (T02).
+
+    Raises:
+        UnknownItemError: The item has no such asset, or its file is gone.
+        InvalidItemError: The href leads elsewhere or to something that is not an image or side-file.
+    """
+    if key not in item["assets"]:
+        raise UnknownItemError(f"item {item['id']!r} has no asset {key!r:.80}")
+    href = item["assets"][key]["href"]
+    folder = item_folder(home, item)
+    path = resolve_href(href, folder=folder, asset_roots=asset_roots)
+    if path is None:
+        raise InvalidItemError(f"item {item['id']!r}: the href of asset {key!r} is outside the allowed roots")
+    if not path.is_file():
+        raise UnknownItemError(f"item {item['id']!r}: the file of asset {key!r} is missing")
+    return path
+
+
+def resolve_href(href: str, *, folder: Path | None, asset_roots: Sequence[Path]) -> Path | None:
+    """The real path behind an href, links followed, or None when it leaves where it may be.
+
+    A relative href belongs to `folder`, an absolute one to any of `asset_roots`.
+    """
+    absolute = href.startswith("/")
+    roots = asset_roots if absolute else [folder] if folder else []
+    if "\0" in href or Path(href).suffix.lower() not in ASSET_SUFFIXES:
+        return None
+    real = os.path.realpath(href if absolute or folder is None else folder / href)
+    if any(os.path.commonpath([real, os.path.realpath(root)]) == os.path.realpath(root) for root in roots):
+        return Path(real)
+    return None
+
+
+def _check_assets(name: str, assets: object) -> None:
+    if not isinstance(assets, dict) or len(assets) > MAX_ASSETS:
+        raise InvalidItemError(f"{name}: assets must be an object of at most {MAX_ASSETS} members")
+    for key, asset in assets.items():
+        if not isinstance(asset, dict) or not isinstance(asset.get("href"), str) or not _ASSET_KEY.fullmatch(key):
+            raise InvalidItemError(f"{name}: asset {key!r:.80} needs an href and a key of letters, digits, '_', '-'")
+        if "alternate" in asset:
+            raise InvalidItemError(f"{name}: asset {key!r} has alternate places, which are not served here")
+
+
+def _footprint(item: dict[str, Any], properties: dict[str, Any], document: bytes) -> Footprint:
+    bbox = item.get("bbox")
+    if not isinstance(bbox, list):
+        raise ValueError(f"bbox is {bbox!r:.80}, expected 4 or 6 numbers")
+    geometry = read_geometry(item.get("geometry"))
+    if geometry.geom_type not in {"Polygon", "MultiPolygon"}:
+        raise ValueError(f"geometry is a {geometry.geom_type}, expected a Polygon or MultiPolygon with an area")
+    sides = split_footprint(geometry, read_bbox(bbox))
+    return Footprint(
+        collection=item["collection"],
+        item_id=item["id"],
+        version=_version(properties, document),
+        acquired=parse_datetime(properties["datetime"]),
+        geometry=sides[0] if len(sides) == 1 else shapely.union_all(sides),
+        gsd_m=_gsd_m(item),
+        cloud_cover=_number(properties.get("eo:cloud_cover"), "eo:cloud_cover"),
+    )
+
+
+def _gsd_m(item: dict[str, Any]) -> float:
+    """Ground sample distance of the item or its finest asset; infinite (coarsest of all) when nothing says."""
+    stated = [item["properties"].get("gsd"), *(asset.get("gsd") for asset in item["assets"].values())]
+    numbers = [number for number in (_number(value, "gsd") for value in stated) if number is not None]
+    return numbers[0] if stated[0] is not None else min(numbers, default=math.inf)
+
+
+def _number(value: object, field: str) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+        raise ValueError(f"{field} is {value!r:.40}, expected a finite number from 0 up")
+    return float(value)
+
+
+def _version(properties: dict[str, Any], document: bytes) -> str:
+    stated: str = properties.get("version", "")
+    return stated if is_id(stated) else "d" + hashlib.sha256(document).hexdigest()[:15]

@@ -1,0 +1,131 @@
+"""`catalog load`: Items and Collections made elsewhere, one JSON document per line, all of the file or nothing."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from catalog import sidecar
+from catalog.collection import check_collection, collection_document, derived_collection, packaged_collections
+from catalog.durable import move_file, sync_file
+from catalog.errors import InvalidItemError
+from catalog.item import MAX_ITEM_BYTES, check_item, resolve_href
+from catalog.search import ItemStore
+from catalog.staging import naming_a_full_disk, staging_folder
+
+_SAMPLE = 100
+"""A collection that nobody describes is derived from so many of its items."""
+
+
+def load(source: Path, *, home: Path, store: ItemStore, asset_roots: Sequence[Path] = ()) -> int:
+    """List everything of a newline-delimited JSON file; returns how many items.
+
+    A copy stays under `home/loaded`, with Collections first, so that the catalogue can be rebuilt with it.
+
+    Args:
+        source: Items and Collections in any order. Collections that neither the node nor the file describes are
+            derived from their items.
+        home: The node's folder.
+        store: Its catalogue.
+        asset_roots: Folders below which the items' absolute asset hrefs may lead.
+
+    Raises:
+        InvalidItemError: Naming the line and what is wrong with it; nothing was loaded.
+        DiskFullError: There is no room; nothing was loaded.
+    """
+    lines = _Lines(source)
+    with naming_a_full_disk(source.name), staging_folder(home) as staged, contextlib.ExitStack() as undo:
+        try:
+            collections = _collections(lines, store)
+            copy = staged / "items.ndjson"
+            copy.write_bytes(b"".join(orjson.dumps(document) + b"\n" for document in collections))
+            count = store.load(_items(lines, copy, home, asset_roots, undo), collections=collections)
+        except InvalidItemError as error:
+            raise InvalidItemError(f"{source}:{lines.number}: {error}") from error
+        undo.pop_all()
+        return count
+
+
+class _Lines:
+    """The documents of a file, one per line; knows the number of the line given last."""
+
+    def __init__(self, source: Path) -> None:
+        self._source = source
+        self.number = 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        self.number = 0
+        with self._source.open("rb") as file:
+            while line := file.readline(MAX_ITEM_BYTES + 1):
+                self.number += 1
+                if line.isspace():
+                    continue
+                yield _document(line)
+
+
+def _document(line: bytes) -> dict[str, Any]:
+    if len(line) > MAX_ITEM_BYTES:
+        raise InvalidItemError(f"the line has more than {MAX_ITEM_BYTES} bytes; one document per line is expected")
+    try:
+        document = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise InvalidItemError(f"not JSON: {error}") from error
+    if not isinstance(document, dict) or document.get("type") not in {"Feature", "Collection"}:
+        raise InvalidItemError("expected an Item (type 'Feature') or a Collection on each line")
+    return document
+
+
+def _collections(lines: _Lines, store: ItemStore) -> list[dict[str, Any]]:
+    """The Collections of the file, then those its items need besides."""
+    known = {document["id"] for document in store.collections()}
+    described: dict[str, dict[str, Any]] = {}
+    samples: dict[str, list[dict[str, Any]]] = {}
+    for document in lines:
+        if document["type"] == "Collection":
+            check_collection(document)
+            described[document["id"]] = document
+        elif (
+            document.get("collection") not in known and len(samples.get(str(document.get("collection")), ())) < _SAMPLE
+        ):
+            check_item(document)
+            samples.setdefault(document["collection"], []).append(document)
+    needed = {
+        name: collection_document(name) if name in packaged_collections() else derived_collection(items)
+        for name, items in samples.items()
+    }
+    return list((needed | described).values())
+
+
+def _items(
+    lines: _Lines, copy: Path, home: Path, asset_roots: Sequence[Path], undo: contextlib.ExitStack
+) -> Iterator[dict[str, Any]]:
+    """The file's items, checked and copied on the way; the copy is in place before the caller can commit.
+
+    The caller holds the catalogue's write lock, so no other load can take the same number.
+    """
+    with copy.open("ab") as file:
+        for document in lines:
+            if document["type"] == "Feature":
+                yield document  # the store checks its shape before it asks for the next one
+                _check_place(document, home, asset_roots)
+                file.write(orjson.dumps(document) + b"\n")
+    sync_file(copy)
+    taken = [int(path.stem) for path in sidecar.loaded_files(home)]
+    target = home / "loaded" / f"{max(taken, default=0) + 1:06d}.ndjson"
+    undo.callback(target.unlink, missing_ok=True)
+    move_file(copy, target)
+
+
+def _check_place(item: dict[str, Any], home: Path, asset_roots: Sequence[Path]) -> None:
+    """See that the assets lie where they may (T02), and that no scene of the node's own making is in the way."""
+    for key, asset in item["assets"].items():
+        if resolve_href(asset["href"], folder=None, asset_roots=asset_roots) is None:
+            allowed = ":".join(map(str, asset_roots)) or "none; see CATALOG_ASSET_ROOTS"
+            raise InvalidItemError(
+                f"item {item['id']}: the href {asset['href']!r:.200} of asset {key} must be the absolute path of an"
+                f" image or side-file below an allowed root ({allowed})"
+            )
+    if sidecar.versions(sidecar.scene_folder(home, item["collection"], item["id"])):
+        raise InvalidItemError(f"item {item['id']}: a published scene has this id; recall does not make room for it")

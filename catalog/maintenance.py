@@ -1,0 +1,146 @@
+"""Keeping files and catalogue in step: sweep after crashes, rebuild from the files, verify everything."""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from catalog import lock, sidecar
+from catalog.errors import CatalogError, ItemExistsError
+from catalog.item import ITEM_FILE, asset_path, item_folder, item_version
+from catalog.publishing import listed_version, resume
+from catalog.search import ItemStore
+from catalog.staging import checksum, staging_folder
+
+GRACE_S = 900.0
+"""Longer than the longest request and any client's cache of an answer that names a version."""
+
+
+@dataclass
+class Swept:
+    """What a sweep did."""
+
+    staging_jobs: int = 0
+    """Staging folders and claims of publishers that are dead."""
+    resumed: int = 0
+    """Complete versions, or recalls and restores, that a crash had left unlisted."""
+    removed_versions: int = 0
+    """Versions that were replaced longer ago than the grace, or had lost their files."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that `verify` found wrong."""
+
+    collection: str
+    item_id: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.collection}/{self.item_id}: {self.problem}"
+
+
+def sweep(home: Path, store: ItemStore, *, grace_s: float = GRACE_S) -> Swept:
+    """Finish or remove what crashed publishers left, and old versions whose grace is over."""
+    swept = Swept()
+    for path in lock.orphans(home / "staging"):
+        shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+        path.unlink()
+        swept.staging_jobs += 1
+    _settle_recalls(home, store, swept)
+    recalled = {(change.collection, change.item_id) for change in store.tombstones()}
+    for scene in sidecar.scene_folders(home):
+        if (scene.parent.name, scene.name) not in recalled:
+            _settle_versions(scene, home, store, swept, grace_s)
+    return swept
+
+
+def rebuild(home: Path, store: ItemStore) -> int:
+    """Make the catalogue anew from the files alone, in one transaction; returns how many items are listed."""
+    return sidecar.refill(store, home)
+
+
+def verify(home: Path, store: ItemStore, *, asset_roots: Sequence[Path] = ()) -> Iterator[Finding]:
+    """Compare every listed item with its files: sidecar, presence, size and checksum."""
+    for item in store.all_items():
+        for problem in _problems(item, home, asset_roots):
+            yield Finding(item["collection"], item["id"], problem)
+    for scene in sidecar.scene_folders(home):
+        collection, item_id = scene.parent.name, scene.name
+        listed, complete = listed_version(store, collection, item_id), sidecar.versions(scene)
+        recalled = (scene / sidecar.TOMBSTONE_FILE).exists()
+        if recalled and listed is not None:
+            yield Finding(collection, item_id, "is recalled but listed; `catalog rebuild` settles it")
+        if complete and not recalled and listed != str(complete[-1]):
+            yield Finding(
+                collection, item_id, f"version {complete[-1]} is complete but {listed or 'nothing'} is listed"
+            )
+
+
+def export(home: Path, store: ItemStore) -> Iterator[dict[str, Any]]:
+    """Every collection and item, with asset hrefs that another node on this machine can load."""
+    yield from store.collections()
+    for item in store.all_items():
+        folder = item_folder(home.resolve(), item)
+        assets = {key: asset | {"href": str(folder / asset["href"])} for key, asset in item["assets"].items()}
+        yield item | {"assets": assets}
+
+
+def _settle_recalls(home: Path, store: ItemStore, swept: Swept) -> None:
+    """Let the catalogue follow the tombstone files: they are written before it."""
+    intended = {(change.collection, change.item_id): change for change in sidecar.tombstones(home)}
+    known = {(change.collection, change.item_id) for change in store.tombstones()}
+    for collection, item_id in intended.keys() ^ known:
+        try:
+            with store.claim(item_id):
+                if (collection, item_id) in known:
+                    store.restore(collection, item_id)
+                else:
+                    store.recall(collection, item_id, reason=intended[collection, item_id].reason or "")
+                swept.resumed += 1
+        except CatalogError:  # held by a living publisher, who settles it
+            continue
+
+
+def _settle_versions(scene: Path, home: Path, store: ItemStore, swept: Swept, grace_s: float) -> None:
+    before = listed_version(store, scene.parent.name, scene.name)
+    if [path.name for path in scene.iterdir()] == [before]:
+        return
+    with contextlib.suppress(ItemExistsError), store.claim(scene.name) as fence:  # else a living publisher is at it
+        listed = resume(scene, store=store, fence=fence)
+        swept.resumed += listed != before
+        for folder in _superseded(scene, listed, grace_s):
+            with staging_folder(home) as waste:
+                folder.rename(waste / folder.name)
+            swept.removed_versions += 1
+        if not any(scene.iterdir()):
+            scene.rmdir()
+
+
+def _superseded(scene: Path, listed: str | None, grace_s: float) -> list[Path]:
+    """Versions before the listed one, when that is older than the grace."""
+    if listed is None or not (scene / listed).is_dir():
+        return []
+    age_s = time.time() - (scene / listed / ITEM_FILE).stat().st_mtime
+    older = [path for path in scene.iterdir() if path.name.isdecimal() and int(path.name) < int(listed)]
+    return older if age_s >= grace_s else []
+
+
+def _problems(item: dict[str, Any], home: Path, asset_roots: Sequence[Path]) -> Iterator[str]:
+    for key, asset in item["assets"].items():
+        try:
+            path = asset_path(item, key, home=home, asset_roots=asset_roots)
+        except CatalogError as error:
+            yield str(error)
+            continue
+        size = path.stat().st_size
+        if size != asset.get("file:size", size):
+            yield f"asset {key} has {size} bytes, file:size says {asset['file:size']}"
+        elif "file:checksum" in asset and checksum(path) != asset["file:checksum"]:
+            yield f"asset {key} does not have the checksum of file:checksum"
+    folder = item_folder(home, item)
+    if folder.is_dir() and sidecar.read_version(folder.parent, int(item_version(item))) != item:
+        yield f"{ITEM_FILE} differs from the catalogue"

@@ -1,0 +1,170 @@
+"""What can be asked of the catalogue, and the ItemStore protocol that every store answers."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from shapely.geometry.base import BaseGeometry
+
+BoundingBox = tuple[float, float, float, float]
+"""West, south, east, north in degrees; west > east crosses the antimeridian."""
+
+Interval = tuple[datetime | None, datetime | None]
+"""Start and end, UTC, both inclusive; None is open."""
+
+MAX_LIMIT = 1000
+MAX_IDS = 250
+MAX_COLLECTIONS = 50
+MAX_TOKEN_LENGTH = 1024
+"""The bounds of one search (L21–L23); a higher limit is lowered, everything else refused."""
+
+Action = Literal["publish", "replace", "recall", "restore"]
+
+
+@dataclass(frozen=True)
+class Search:
+    """One item search; every field that is set must hold."""
+
+    collections: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    bbox: BoundingBox | None = None
+    intersects: dict[str, Any] | None = None
+    """GeoJSON geometry."""
+    interval: Interval | None = None
+    limit: int = 10
+    token: str | None = None
+    """Opaque keyset token of a Page; bound to the rest of the search."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a search, newest first (datetime descending, then collection and id)."""
+
+    items: list[dict[str, Any]]
+    next_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a tile needs to know of an item: a narrow row, no document."""
+
+    collection: str
+    item_id: str
+    version: str
+    acquired: datetime
+    geometry: BaseGeometry
+    """Valid-pixel footprint, degrees, longitude first."""
+    gsd_m: float
+    cloud_cover: float | None
+    """Percent; None when unknown."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One entry of the change feed."""
+
+    sequence: int
+    action: Action
+    collection: str
+    item_id: str
+    version: str
+    changed: datetime
+    reason: str | None
+    """Why an item was recalled."""
+
+
+class ItemStore(Protocol):
+    """The catalogue's index. Every implementation passes `tests/catalog/item_store_contract.py`."""
+
+    def collections(self) -> list[dict[str, Any]]:
+        """All collection documents, by id, with extents of the items they hold."""
+
+    def collection(self, collection: str) -> dict[str, Any]:
+        """One collection document.
+
+        Raises:
+            UnknownCollectionError: There is none of that id.
+        """
+
+    def put_collection(self, document: dict[str, Any]) -> None:
+        """Add or replace a collection document."""
+
+    def item(self, collection: str, item_id: str) -> dict[str, Any]:
+        """The listed version of an item.
+
+        Raises:
+            UnknownItemError: It is not listed: never published, or recalled.
+        """
+
+    def search(self, search: Search) -> Page:
+        """One page of items.
+
+        Raises:
+            InvalidSearchError: The token does not belong to this search.
+        """
+
+    def footprints(
+        self, collections: Sequence[str] | None, bbox: BoundingBox, interval: Interval | None
+    ) -> list[Footprint]:
+        """Footprints that intersect the box, newest first; None means every collection."""
+
+    def claim(self, scene_id: str) -> AbstractContextManager[int]:
+        """Hold the exclusive right to publish a scene; gives the fencing number checked at `register`.
+
+        Raises:
+            ItemExistsError: Another live publisher holds it.
+        """
+
+    def register(self, item: dict[str, Any], *, fence: int | None = None) -> Change:
+        """List an item (in place of its earlier version) in one transaction; its commit is the publication.
+
+        Raises:
+            UnknownCollectionError: Its collection does not exist.
+            InvalidItemError: It breaks the item rules.
+            ItemExistsError: The fencing number is no longer the newest.
+        """
+
+    def load(self, items: Iterable[dict[str, Any]], *, collections: Iterable[dict[str, Any]] = ()) -> int:
+        """Add collections and register many items in one transaction; returns how many items are listed by it.
+
+        What is recalled stays recalled.
+        """
+
+    def refill(
+        self, collections: Iterable[dict[str, Any]], items: Iterable[dict[str, Any]], recalled: Iterable[Change]
+    ) -> int:
+        """Replace everything held by this content in one transaction; returns how many items are listed.
+
+        `items` includes those that are recalled; of `recalled`, the names, reason and time are kept.
+        """
+
+    def recall(self, collection: str, item_id: str, *, reason: str) -> Change:
+        """Take an item out of every answer and keep a tombstone.
+
+        Raises:
+            UnknownItemError: It is not listed.
+        """
+
+    def restore(self, collection: str, item_id: str) -> Change:
+        """List a recalled item again.
+
+        Raises:
+            UnknownItemError: No tombstone of that id.
+        """
+
+    def tombstones(self) -> list[Change]:
+        """What is recalled now."""
+
+    def all_items(self) -> Iterator[dict[str, Any]]:
+        """Every listed item, by collection and id."""
+
+    def changes(self, since: int, *, limit: int = 1000) -> list[Change]:
+        """The change feed after a sequence number, oldest first."""
+
+    def sequence(self) -> int:
+        """The newest sequence number; cheap enough to ask for every tile."""
+
+    def close(self) -> None:
+        """Give back files and connections."""

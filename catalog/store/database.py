@@ -1,0 +1,171 @@
+"""Connections to `catalog.db`: schema, durability, one connection per thread, damage."""
+
+import contextlib
+import os
+import secrets
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+
+from catalog.errors import DiskFullError, StoreUnavailableError
+
+DATABASE_FILE = "catalog.db"
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_MS = 10_000
+CACHE_KIB = 16 * 1024
+
+_DAMAGE = (apsw.CorruptError, apsw.NotADBError)
+
+# `reverse_us` is minus the acquisition time in microseconds: ascending is newest first, which lets one row-value
+# comparison continue a page. An item has the row 2 * key in `place`; across the antimeridian also 2 * key + 1.
+_SCHEMA = f"""
+CREATE TABLE fact(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE collection(
+    id TEXT PRIMARY KEY, document BLOB NOT NULL, west REAL, south REAL, east REAL, north REAL
+) WITHOUT ROWID;
+CREATE TABLE item(
+    key INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT NOT NULL, version TEXT NOT NULL,
+    reverse_us INTEGER NOT NULL, gsd_m REAL NOT NULL, cloud_cover REAL,
+    west REAL NOT NULL, south REAL NOT NULL, east REAL NOT NULL, north REAL NOT NULL, geometry BLOB NOT NULL
+);
+CREATE UNIQUE INDEX item_id ON item(collection, id);
+CREATE INDEX item_newest ON item(reverse_us, collection, id);
+CREATE INDEX item_newest_of_collection ON item(collection, reverse_us, id);
+CREATE TABLE document(key INTEGER PRIMARY KEY, document BLOB NOT NULL);
+CREATE VIRTUAL TABLE place USING rtree(box, west, east, south, north, first, last);
+CREATE TABLE tombstone(
+    collection TEXT NOT NULL, id TEXT NOT NULL, sequence INTEGER NOT NULL, document BLOB NOT NULL,
+    PRIMARY KEY(collection, id)
+) WITHOUT ROWID;
+CREATE TABLE change(
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, action TEXT NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL,
+    version TEXT NOT NULL, changed TEXT NOT NULL, reason TEXT
+);
+CREATE TABLE claim(scene TEXT PRIMARY KEY, fence INTEGER NOT NULL, lock TEXT, heartbeat REAL NOT NULL) WITHOUT ROWID;
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+
+
+class DamagedDatabaseError(StoreUnavailableError):
+    """The file is not a sound database of this program."""
+
+
+class Database:
+    """The database file and each thread's connection to it."""
+
+    def __init__(self, path: Path, *, read_only: bool) -> None:
+        self.path = path
+        self._read_only = read_only
+        self._thread = threading.local()
+        self._connections: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def connection(self) -> apsw.Connection:
+        """This thread's connection, opened anew when the file was replaced by a rebuilt one."""
+        try:
+            status = os.stat(self.path)  # noqa: PTH116  # asked for every tile; Path.stat costs twice as much
+        except FileNotFoundError as error:
+            raise StoreUnavailableError(
+                f"{self.path} is missing; `catalog rebuild` makes it from the scenes"
+            ) from error
+        opened = getattr(self._thread, "opened", None)
+        if opened is None or opened[0] != status.st_ino:
+            opened = status.st_ino, self._connect(create=False)
+            self._thread.opened = opened
+        connection: apsw.Connection = opened[1]
+        return connection
+
+    def create(self, *, first_sequence: int = 0) -> None:
+        """Make the file with its schema unless it is there; its change feed goes on behind `first_sequence`."""
+        with translated():
+            connection = self._connect(create=True)
+            connection.pragma("journal_mode", "wal")
+            with immediate(connection):
+                if connection.pragma("user_version") == 0:
+                    connection.execute(_SCHEMA)
+                    connection.execute("INSERT INTO fact VALUES ('token_key', ?)", (secrets.token_bytes(32),))
+                    connection.execute("INSERT INTO sqlite_sequence VALUES ('change', ?)", (first_sequence,))
+            connection.close()
+
+    def check(self, *, thorough: bool) -> None:
+        """See that the file is a sound database of this schema.
+
+        Raises:
+            DamagedDatabaseError: It is not; it can be rebuilt.
+            StoreUnavailableError: It belongs to a newer program.
+        """
+        with translated():
+            connection = self.connection()
+            version = connection.pragma("user_version")
+            if version != SCHEMA_VERSION:
+                raise StoreUnavailableError(f"{self.path} has schema {version}, this program knows {SCHEMA_VERSION}")
+            if thorough and (found := connection.execute("PRAGMA quick_check(1)").get) != "ok":
+                raise DamagedDatabaseError(f"{self.path} is damaged: {found}")
+
+    def move_aside(self) -> Path:
+        """Keep the damaged files under another name; readers turn to the new file by themselves."""
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
+        for file in self._files():
+            file.rename(aside.with_name(file.name.replace(self.path.name, aside.name)))
+        return aside
+
+    def discard(self) -> None:
+        """Delete the files, if there are any."""
+        for file in self._files():
+            file.unlink()
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            for connection in list(self._connections):
+                connection.close()
+            self._connections.clear()
+        self._thread = threading.local()
+
+    def _files(self) -> list[Path]:
+        names = [self.path.with_name(self.path.name + suffix) for suffix in ("-wal", "-shm", "")]
+        return [path for path in names if path.exists()]
+
+    def _connect(self, *, create: bool) -> apsw.Connection:
+        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+        with translated():
+            connection = apsw.Connection(str(self.path), flags=flags)
+            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+            connection.pragma("synchronous", "full")
+            connection.pragma("cache_size", -CACHE_KIB)
+            connection.pragma("query_only", self._read_only and not create)
+        with self._lock:
+            self._connections.add(connection)
+        return connection
+
+
+@contextlib.contextmanager
+def immediate(connection: apsw.Connection) -> Iterator[None]:
+    """One write transaction: all of the block or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn the database's errors into ours."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise DamagedDatabaseError(
+            f"the catalogue is damaged: {error}; it is rebuilt when it is next opened"
+        ) from error
+    except apsw.FullError as error:
+        raise DiskFullError("the disk is full: the catalogue was not changed") from error
+    except apsw.Error as error:
+        raise StoreUnavailableError(f"the catalogue cannot answer: {error}") from error

@@ -1,0 +1,78 @@
+"""Items as rows: the narrow row, its boxes in the R*Tree, the document, and the extent of the collection.
+
+Every function works inside the caller's transaction.
+"""
+
+from typing import Any
+
+import apsw
+import orjson
+import shapely
+
+from catalog.geometry import split_footprint
+from catalog.search import BoundingBox, Footprint
+from catalog.store.selection import YEAR_US, microseconds
+
+
+def put_item(connection: apsw.Connection, item: dict[str, Any], footprint: Footprint) -> bool:
+    """List an item; True when an earlier version made way for it."""
+    key = find_key(connection, footprint.collection, footprint.item_id)
+    replaced = key is not None
+    if key is None:
+        key = connection.execute("SELECT coalesce(max(key), 0) + 1 FROM item").get
+    else:
+        connection.execute("DELETE FROM place WHERE box IN (?, ?)", (2 * key, 2 * key + 1))
+    us = microseconds(footprint.acquired)
+    connection.execute(
+        "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            key,
+            footprint.collection,
+            footprint.item_id,
+            footprint.version,
+            -us,
+            footprint.gsd_m,
+            footprint.cloud_cover,
+            *footprint.geometry.bounds,
+            shapely.to_wkb(footprint.geometry),
+        ),
+    )
+    connection.execute("INSERT OR REPLACE INTO document VALUES (?, ?)", (key, orjson.dumps(item)))
+    for part, side in enumerate(split_footprint(footprint.geometry, item["bbox"])):
+        west, south, east, north = side.bounds
+        connection.execute(
+            "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (2 * key + part, west, east, south, north, us / YEAR_US, us / YEAR_US),
+        )
+    return replaced
+
+
+def remove_item(connection: apsw.Connection, key: int) -> None:
+    """Take an item out of every answer."""
+    connection.execute("DELETE FROM place WHERE box IN (?, ?)", (2 * key, 2 * key + 1))
+    connection.execute("DELETE FROM document WHERE key = ?", (key,))
+    connection.execute("DELETE FROM item WHERE key = ?", (key,))
+
+
+def find_key(connection: apsw.Connection, collection: str, item_id: str) -> int | None:
+    """The key of a listed item."""
+    found = connection.execute("SELECT key FROM item WHERE collection = ? AND id = ?", (collection, item_id)).get
+    return None if found is None else int(found)
+
+
+def widen_extent(connection: apsw.Connection, collection: str, bounds: BoundingBox) -> None:
+    """Let the collection's extent reach around a new footprint."""
+    connection.execute(
+        "UPDATE collection SET west = min(coalesce(west, ?1), ?1), south = min(coalesce(south, ?2), ?2),"
+        " east = max(coalesce(east, ?3), ?3), north = max(coalesce(north, ?4), ?4) WHERE id = ?5",
+        (*bounds, collection),
+    )
+
+
+def measure_extent(connection: apsw.Connection, collection: str) -> None:
+    """Set the collection's extent from all its items, after one was taken away or moved."""
+    connection.execute(
+        "UPDATE collection SET (west, south, east, north) ="
+        " (SELECT min(west), min(south), max(east), max(north) FROM item WHERE collection = ?1) WHERE id = ?1",
+        (collection,),
+    )

@@ -1,0 +1,1 @@
+"""One delivered scene in, cloud-optimized GeoTIFFs and one STAC Item out."""

@@ -1,0 +1,44 @@
+"""Digital number → radiance → reflectance at the top of the atmosphere."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cog_builder.scene import Scene, SourceImage
+from cog_builder.sun import earth_sun_distance_au
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The line that turns the digital numbers of an image into reflectance."""
+
+    factors: NDArray[np.float32]
+    """Reflectance per digital number, one per band."""
+    constants: NDArray[np.float32]
+    """Reflectance of digital number 0, one per band."""
+
+    def reflectance(self, dn: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Top-of-atmosphere reflectance, 0–1 (bright clouds may exceed 1).
+
+        Args:
+            dn: Digital numbers, band last.
+        """
+        return dn * self.factors + self.constants
+
+
+def calibration(scene: Scene, image: SourceImage) -> Calibration:
+    """L = gain · DN + offset, ρ = π L d² / (ESUN cos θ) with θ the solar zenith and d the Earth–Sun distance in AU.
+
+    Source: CRESDA notices of absolute calibration coefficients (radiance); Chander et al. 2009, eq. 2 (reflectance).
+    """
+    bands = scene.sensor.bands if image.kind == "ms" else (scene.sensor.pan,)
+    esun = np.array([band.esun for band in bands if band is not None])
+    to_reflectance = (
+        math.pi * earth_sun_distance_au(scene.acquired) ** 2 / (esun * math.sin(math.radians(scene.sun_elevation)))
+    )
+    return Calibration(
+        (np.array(image.gains) * to_reflectance).astype(np.float32),
+        (np.array(image.offsets) * to_reflectance).astype(np.float32),
+    )

@@ -1,0 +1,90 @@
+"""Members of a zip file; its table of contents is only read when it is of a reasonable size."""
+
+import io
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from cog_builder.errors import IncompleteDeliveryError, UnsafeArchiveError
+
+_MAX_READ_BYTES = 4 * 1024 * 1024
+"""More than the table of contents of any delivery; one member takes about 0.2 KiB there."""
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, OverflowError, NotImplementedError)
+
+
+@dataclass
+class ZipMember:
+    """One member, open for reading."""
+
+    name: str
+    kind: str
+    """`file`, `folder`, or what else it is."""
+    packed_bytes: int | None
+    content: IO[bytes] | None
+    archive: str
+
+    def read(self, count: int, /) -> bytes:
+        """The next bytes of the content; nothing at its end, where the checksum has been proven."""
+        if self.content is None:
+            return b""
+        try:
+            return self.content.read(count)
+        except _DAMAGE as error:
+            raise _damaged(self.archive, error) from error
+
+
+def zip_members(path: Path) -> Iterator[ZipMember]:
+    """Every member in the order of the table of contents.
+
+    Raises:
+        IncompleteDeliveryError: The table of contents or a member is missing or damaged.
+        UnsafeArchiveError: The table of contents is overlong, or a member is encrypted.
+    """
+    with _CautiousFile(path) as stream:
+        try:
+            archive = zipfile.ZipFile(stream)
+        except _DAMAGE as error:
+            raise _damaged(path.name, error) from error
+        with archive:
+            for info in archive.infolist():
+                yield _member(archive, info, path.name)
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> ZipMember:
+    if info.flag_bits & 1:
+        raise UnsafeArchiveError(f"{name}: {info.orig_filename[:120]!a} is encrypted, expected a readable archive")
+    kind = _kind(info)
+    try:
+        content = archive.open(info) if kind == "file" else None
+    except _DAMAGE as error:
+        raise _damaged(name, error) from error
+    return ZipMember(info.orig_filename, kind, info.compress_size, content, name)
+
+
+def _kind(info: zipfile.ZipInfo) -> str:
+    if info.is_dir():
+        return "folder"
+    mode = info.external_attr >> 16
+    if stat.S_ISLNK(mode):
+        return "symbolic link"
+    return "file" if stat.S_IFMT(mode) in (0, stat.S_IFREG) else "special file"
+
+
+def _damaged(archive: str, error: Exception) -> IncompleteDeliveryError:
+    return IncompleteDeliveryError(
+        f"{archive}: the zip file is cut short or damaged ({error or type(error).__name__}); fetch it again"
+    )
+
+
+class _CautiousFile(io.FileIO):
+    """Refuses to read much at once: `zipfile` loads a table of contents whole, however long it claims to be."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _MAX_READ_BYTES:
+            raise UnsafeArchiveError(f"{self.name}: a table of contents of {size} bytes, expected one product")
+        return super().read(size) or b""

@@ -1,0 +1,112 @@
+"""Where a scene lies: the outline its camera saw, and the outline of its valid pixels."""
+
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.features
+from numpy.typing import NDArray
+from pyproj import Transformer
+from shapely import Polygon, get_coordinates, set_coordinates
+from shapely.geometry import MultiPolygon, mapping, shape
+from shapely.geometry.base import BaseGeometry
+from shapely.geometry.polygon import orient
+from shapely.ops import unary_union
+
+from cog_builder.elevation import Elevation
+from cog_builder.errors import GeolocationError
+from cog_builder.quality import FILL
+from cog_builder.rpc import Rpc
+from cog_builder.scene import SourceImage
+
+Floats = NDArray[np.float64]
+
+_POINTS_PER_SIDE = 65
+_HEIGHT_ITERATIONS = 30
+_TRACED_PX = 2048
+
+
+def image_outline(image: SourceImage, elevation: Elevation) -> tuple[Floats, Floats]:
+    """(longitude, latitude) along the outer edge of an image on the ground, and of a lattice inside it.
+
+    Raises:
+        GeolocationError: The elevation model does not reach the whole image, or the RPC cannot be inverted.
+    """
+    side = np.linspace(-0.5, image.width - 0.5, _POINTS_PER_SIDE)
+    down = np.linspace(-0.5, image.height - 0.5, _POINTS_PER_SIDE)
+    col, row = (axis.ravel() for axis in np.meshgrid(side, down))
+    return locate_on_ground(image.rpc, elevation, col, row)
+
+
+def locate_on_ground(rpc: Rpc, elevation: Elevation, col: Floats, row: Floats) -> tuple[Floats, Floats]:
+    """Image positions to (longitude, latitude) on the terrain, by going back and forth between RPC and heights.
+
+    Raises:
+        GeolocationError: No height is known where the image looks.
+    """
+    height_m = np.full(col.shape, float(np.clip(rpc.height_offset_m, -100, 5000)))
+    for _ in range(_HEIGHT_ITERATIONS):
+        longitude, latitude = rpc.locate(col, row, height_m)
+        found = elevation.heights_m(longitude, latitude)
+        missing = np.isnan(found)
+        if missing.all():
+            break
+        found = np.where(missing, np.nanmean(found), found)
+        settled = np.abs(found - height_m).max() < 0.01
+        height_m = found
+        if settled:
+            break
+    if missing.any():
+        raise GeolocationError(
+            f"{elevation.source}: no height at {longitude[missing][0]:.4f}, {latitude[missing][0]:.4f} and "
+            f"{int(missing.sum()) - 1} more of {missing.size} places the image looks at; "
+            f"the elevation model must cover it all"
+        )
+    return longitude, latitude
+
+
+def rough_bbox(image: SourceImage) -> tuple[float, float, float, float]:
+    """West, south, east, north of an image for any height on earth."""
+    col, row = (axis.ravel() for axis in np.meshgrid([-0.5, image.width - 0.5], [-0.5, image.height - 0.5]))
+    places = [image.rpc.locate(col, row, height_m) for height_m in (-500.0, 9000.0)]
+    longitude, latitude = (np.concatenate(values) for values in zip(*places, strict=True))
+    return float(longitude.min()), float(latitude.min()), float(longitude.max()), float(latitude.max())
+
+
+def valid_footprint(quality: Path) -> BaseGeometry:
+    """Outline of the pixels that are not fill, in degrees, counter-clockwise, simplified to about one pixel.
+
+    Large images are traced on the first overview of at most 2048 pixels.
+    """
+    with rasterio.open(quality, driver="GTiff") as flags:
+        shrink = next((o for o in (1, *flags.overviews(1)) if max(flags.shape) / o <= _TRACED_PX), 1)
+        shape_px = (-(-flags.height // shrink), -(-flags.width // shrink))
+        imaged = (flags.read(1, out_shape=shape_px) & FILL) == 0
+        transform = flags.transform @ rasterio.Affine.scale(flags.width / shape_px[1], flags.height / shape_px[0])
+        epsg = flags.crs.to_epsg()
+    parts = rasterio.features.shapes(imaged.view(np.uint8), mask=imaged, transform=transform)
+    traced = unary_union([shape(part) for part, _ in parts])
+    pixel_m = transform.a
+    largest = max(part.area for part in _polygons(traced))
+    kept = [Polygon(part.exterior) for part in _polygons(traced) if part.area > largest / 1000]
+    outline = unary_union(kept).simplify(pixel_m * 0.75)
+    to_degrees = Transformer.from_crs(epsg, 4326, always_xy=True)
+    points = get_coordinates(outline)
+    degrees = np.column_stack(to_degrees.transform(points[:, 0], points[:, 1])).round(7)
+    outline = set_coordinates(outline, degrees)
+    rings = [orient(part) for part in _polygons(outline)]
+    return rings[0] if len(rings) == 1 else MultiPolygon(rings)
+
+
+def _polygons(geometry: BaseGeometry) -> list[Polygon]:
+    return [geometry] if isinstance(geometry, Polygon) else list(geometry.geoms)
+
+
+def as_geojson(geometry: BaseGeometry) -> dict[str, object]:
+    """A GeoJSON geometry of plain lists."""
+    document = mapping(geometry)
+    return {"type": document["type"], "coordinates": _lists(document["coordinates"])}
+
+
+def _lists(value: object) -> object:
+    return [_lists(part) for part in value] if isinstance(value, list | tuple) else value

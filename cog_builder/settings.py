@@ -1,0 +1,54 @@
+"""Settings of the builder."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cog_builder.elevation import VerticalDatum
+
+_WORKER_MIB = 120
+_BASE_MIB = 250
+
+
+class CogBuilderSettings(BaseSettings):
+    """How scenes are built; environment variables `COG_BUILDER_…`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="COG_BUILDER_", frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
+
+    dem: Path | None = None
+    """Elevation model (GeoTIFF, or a VRT over several) used where a command names none."""
+    dem_vertical_datum: VerticalDatum = "auto"
+    """What the elevation model's heights are above: `ellipsoid`, `egm96` (mean sea level; also right for EGM2008 models
+    to a metre), or `auto`: the file's own vertical CRS, else the ellipsoid."""
+    target_crs: str | None = Field(default=None, pattern=r"^EPSG:\d{4,6}$")
+    """CRS of analytic, sharp and quality, such as `EPSG:32650`; by default CGCS2000 Gauss-Krüger in China, else UTM."""
+    memory_mib: int = Field(default=1024, ge=400, le=1_048_576)
+    """What one build may hold in memory, MiB; it decides how many threads work and how much of the DEM is kept."""
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    """Threads that draw and compress blocks."""
+
+    @field_validator("dem")
+    @classmethod
+    def _exists(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError(f"{path}: no such file")
+        return path
+
+    @property
+    def threads(self) -> int:
+        """Workers that fit into the memory."""
+        return max(1, min(self.workers, (self.memory_mib - _BASE_MIB) // _WORKER_MIB))
+
+    @property
+    def dem_cells(self) -> int:
+        """Cells of the elevation model kept in memory: an eighth of it, at 8 bytes a cell with what reading takes."""
+        return self.memory_mib * 2**20 // 8 // 8
+
+    @property
+    def epsg(self) -> int | None:
+        """The EPSG code of `target_crs`."""
+        return None if self.target_crs is None else int(self.target_crs.removeprefix("EPSG:"))

@@ -1,0 +1,132 @@
+"""Delivered pixels: a foreign TIFF is decoded once, in a child process with limits, into a flat file we trust.
+
+The flat file has no header and is read with plain positioned reads, so memory stays small whatever the scene's size.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cog_builder import tiff_decoder
+from cog_builder.disk import naming_a_full_disk
+from cog_builder.errors import BuildResourceError, UnreadableImageError
+from cog_builder.scene import SourceImage
+
+_DTYPE = np.dtype("<u2")
+_GDAL_PINS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no .ovr, .aux.xml or .msk beside the TIFF is looked at (T09)
+    "GDAL_PAM_ENABLED": "NO",
+    "GDAL_CACHEMAX": "32",
+    "GDAL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+@dataclass(frozen=True)
+class RawRaster:
+    """Pixels in a flat file: little-endian uint16, (row, col, band) in C order."""
+
+    path: Path
+    shape: tuple[int, int, int]
+    """(rows, columns, bands)."""
+
+    def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> NDArray[np.uint16]:
+        """The pixels of a window, as (row, col, band); safe from many threads.
+
+        Args:
+            rows: First row, and the row after the last; inside the image.
+            cols: First column, and the column after the last; inside the image.
+
+        Raises:
+            UnreadableImageError: The file has become shorter.
+        """
+        height, width, bands = self.shape
+        (top, bottom), (left, right) = rows, cols
+        if not (0 <= top <= bottom <= height and 0 <= left <= right <= width):
+            raise ValueError(f"rows {rows}, columns {cols} are not inside {height}×{width}")
+        pixels = np.empty((bottom - top, right - left, bands), _DTYPE)
+        pixel_bytes = bands * _DTYPE.itemsize
+        source = os.open(self.path, os.O_RDONLY)
+        try:
+            if right - left == width:
+                self._fill(source, pixels, top * width * pixel_bytes)
+            else:
+                for row, line in enumerate(pixels, start=top):
+                    self._fill(source, line, (row * width + left) * pixel_bytes)
+        finally:
+            os.close(source)
+        return pixels
+
+    def _fill(self, source: int, pixels: NDArray[np.uint16], position: int) -> None:
+        view = pixels.reshape(-1).view(np.uint8).data
+        while view:
+            count = os.preadv(source, [view], position)
+            if not count:
+                raise UnreadableImageError(f"{self.path.name}: ends at byte {position}, expected more pixels")
+            view, position = view[count:], position + count
+
+
+def decode_image(image: SourceImage, into: Path, *, timeout_s: float = 1800) -> RawRaster:
+    """Decode a delivered TIFF into the flat file `into`.
+
+    Args:
+        image: Its width, height and band count must be those of the TIFF.
+        into: A path that does not exist yet, on a disk with room for the raw pixels.
+        timeout_s: The child and everything it started are killed after this time.
+
+    Raises:
+        UnreadableImageError: The TIFF cannot be decoded, is of another shape, or breaks the limits of the child.
+        BuildResourceError: The disk is full (`disk_full`), or the time is over (`timeout`).
+    """
+    shape = (image.height, image.width, image.band_count)
+    needed = image.height * image.width * image.band_count * _DTYPE.itemsize
+    free = shutil.disk_usage(into.parent).free
+    if free < needed:
+        raise BuildResourceError(f"{image.path.name}: disk_full: {free} bytes free, expected {needed} for raw pixels")
+    command = [sys.executable, "-I", "-W", "ignore", str(Path(tiff_decoder.__file__))]
+    arguments = [str(image.path.absolute()), str(into.absolute()), *map(str, shape)]
+    with naming_a_full_disk(image.path.name), tempfile.TemporaryFile() as complaints:
+        status = _run([*command, *arguments], complaints, image.path.name, timeout_s)
+        if status == tiff_decoder.DISK_FULL:
+            raise BuildResourceError(f"{image.path.name}: disk_full: no room for {needed} bytes of raw pixels")
+        if status or into.stat().st_size != needed:
+            raise UnreadableImageError(f"{image.path.name}: cannot be decoded: {_reason(status, complaints)}")
+    return RawRaster(into, shape)
+
+
+def _run(command: list[str], complaints: IO[bytes], name: str, timeout_s: float) -> int:
+    """Exit status of a child in its own session, with next to no environment; it never outlives this call."""
+    child = subprocess.Popen(  # noqa: S603  # our own script, arguments are not interpreted
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=complaints,
+        cwd="/",
+        env=_GDAL_PINS,
+        start_new_session=True,
+    )
+    try:
+        return child.wait(timeout_s)
+    except subprocess.TimeoutExpired as error:
+        raise BuildResourceError(f"{name}: timeout: not decoded within {timeout_s:g} s") from error
+    finally:
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def _reason(status: int, complaints: IO[bytes]) -> str:
+    if status < 0:
+        return f"the decoder was ended by {signal.Signals(-status).name}, which a damaged or hostile file can cause"
+    complaints.seek(0)
+    lines = complaints.read(tiff_decoder.COMPLAINT_BYTES).decode("utf-8", "replace").strip().splitlines()
+    return lines[-1][:300] if lines else f"the decoder ended with status {status}"

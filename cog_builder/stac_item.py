@@ -1,0 +1,181 @@
+"""Scene + COGs → STAC Item."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from shapely.geometry.base import BaseGeometry
+
+from cog_builder.footprint import as_geojson
+from cog_builder.product import REFLECTANCE_SCALE
+from cog_builder.scene import Scene
+from cog_builder.sensor import Band
+
+_EXTENSIONS = {
+    "eo": "v2.0.0",
+    "file": "v2.1.0",
+    "processing": "v1.2.0",
+    "projection": "v2.0.0",
+    "raster": "v2.0.0",
+    "sat": "v1.2.0",
+    "version": "v1.2.0",
+    "view": "v1.1.0",
+}
+_COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+_SIDE_FILE_TYPES = {".xml": "application/xml", ".rpb": "text/plain"}
+_PROVIDERS = [
+    {
+        "name": "中国资源卫星应用中心 CRESDA",
+        "roles": ["producer", "licensor"],
+        "url": "https://www.cresda.com",
+    }
+]
+
+
+def scene_item(scene: Scene, folder: Path, *, geometry: BaseGeometry, elevation_source: str) -> dict[str, Any]:
+    """The Item of a scene whose files lie in `folder`; hrefs are relative to it.
+
+    Args:
+        scene: What was delivered.
+        folder: The finished version folder, all but `item.json`.
+        geometry: Valid-pixel footprint in degrees.
+        elevation_source: What the heights of the orthorectification come from.
+    """
+    now = _stamp(datetime.now(UTC))
+    assets = _assets(scene, folder)
+    properties: dict[str, Any] = {
+        "title": scene.title,
+        "datetime": _stamp(scene.acquired),
+        "created": now,
+        "updated": now,
+        "platform": scene.sensor.platform,
+        "constellation": "gaofen",
+        "instruments": [scene.sensor.instrument],
+        "gsd": scene.finest_gsd_m,
+        "license": "other",
+        "providers": _PROVIDERS,
+        "version": "1",
+        "eo:cloud_cover": scene.cloud_cover,
+        "sat:absolute_orbit": scene.orbit,
+        "view:sun_elevation": round(scene.sun_elevation, 4),
+        "view:sun_azimuth": round(scene.sun_azimuth, 4),
+        "view:off_nadir": None if scene.off_nadir is None else round(scene.off_nadir, 4),
+        "view:azimuth": None if scene.view_azimuth is None else round(scene.view_azimuth, 4),
+        "proj:code": assets["analytic"]["proj:code"],
+        "proj:shape": assets["analytic"]["proj:shape"],
+        "proj:transform": assets["analytic"]["proj:transform"],
+        "processing:level": scene.level,
+        "processing:software": {"imagery-node": version("imagery-node")},
+        "processing:lineage": (
+            f"Delivered {scene.level}; top-of-atmosphere reflectance with gains from {scene.calibration_source}; "
+            f"orthorectified with the delivered RPC and {elevation_source}"
+            + ("; pan-sharpened by smoothing filter-based intensity modulation" if scene.pan else "")
+        ),
+        "imagery_node:calibration_source": scene.calibration_source,
+        "imagery_node:source": scene.facts or None,
+        "imagery_node:warnings": list(scene.warnings) or None,
+    }
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": [
+            f"https://stac-extensions.github.io/{name}/{release}/schema.json" for name, release in _EXTENSIONS.items()
+        ],
+        "id": scene.id,
+        "collection": scene.collection,
+        "geometry": as_geojson(geometry),
+        "bbox": [round(value, 7) for value in geometry.bounds],
+        "properties": {key: value for key, value in properties.items() if value is not None},
+        "links": [],
+        "assets": assets,
+    }
+
+
+def write_item(item: dict[str, Any], folder: Path) -> None:
+    """Write `item.json`, the last file of a version folder."""
+    (folder / "item.json").write_text(json.dumps(item, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _assets(scene: Scene, folder: Path) -> dict[str, Any]:
+    bands = [_band(band) for band in scene.sensor.bands]
+    reflectance = [
+        {**band, "data_type": "uint16", "nodata": 0, "raster:scale": REFLECTANCE_SCALE, "raster:offset": 0}
+        for band in bands
+    ]
+    colours = [{"name": name, "eo:common_name": name, "data_type": "uint8"} for name in ("red", "green", "blue")]
+    coarse, fine = scene.multispectral.gsd_m, scene.finest_gsd_m
+    assets = {
+        "visual": _cog(folder / "visual.tif", "Picture", ["visual", "overview"], fine, colours),
+        "analytic": _cog(
+            folder / "analytic.tif", "Top-of-atmosphere reflectance", ["data", "reflectance"], coarse, reflectance
+        ),
+        "quality": _cog(
+            folder / "quality.tif",
+            "Bit flags: 1 fill, 2 saturated, 4 cloud (low confidence)",
+            ["data-mask", "cloud", "saturation"],
+            coarse,
+            [{"name": "quality", "data_type": "uint8", "nodata": 1}],
+        ),
+        "thumbnail": {
+            **_file(folder / "thumbnail.webp"),
+            "type": "image/webp",
+            "title": "Thumbnail",
+            "roles": ["thumbnail"],
+        },
+    }
+    if scene.pan is not None:
+        assets["sharp"] = _cog(
+            folder / "sharp.tif", "Pan-sharpened reflectance", ["data", "reflectance"], fine, reflectance
+        )
+    for path in scene.side_files:
+        kept = folder / "source" / path.name
+        key = "rpc" if path.suffix.lower() == ".rpb" else "metadata"
+        key += "-pan" if "-PAN" in path.stem.upper() else ""
+        assets[key] = {
+            **_file(kept),
+            "href": f"./source/{kept.name}",
+            "type": _SIDE_FILE_TYPES[path.suffix.lower()],
+            "title": f"As delivered: {kept.name}",
+            "roles": ["metadata"],
+        }
+    return assets
+
+
+def _cog(path: Path, title: str, roles: list[str], gsd_m: float, bands: list[dict[str, Any]]) -> dict[str, Any]:
+    with rasterio.open(path, driver="GTiff") as cog:
+        return {
+            **_file(path),
+            "type": _COG,
+            "title": title,
+            "roles": roles,
+            "gsd": gsd_m,
+            "proj:code": f"EPSG:{cog.crs.to_epsg()}",
+            "proj:shape": list(cog.shape),
+            "proj:transform": [float(value) for value in tuple(cog.transform)[:6]],
+            "proj:bbox": [float(value) for value in cog.bounds],
+            "bands": bands,
+        }
+
+
+def _band(band: Band) -> dict[str, Any]:
+    return {
+        "name": band.name,
+        "eo:common_name": band.common_name,
+        "eo:center_wavelength": band.center_wavelength_um,
+        "eo:full_width_half_max": band.full_width_half_max_um,
+        "eo:solar_illumination": band.esun,
+    }
+
+
+def _file(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"href": f"./{path.name}", "file:size": path.stat().st_size, "file:checksum": f"1220{digest}"}
+
+
+def _stamp(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Pictures over HTTP: tiles, item surfaces and the portal."""

@@ -1,0 +1,106 @@
+"""create_app: settings → the node as one application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from rasterio.errors import RasterioError
+from rio_tiler.errors import InvalidAssetName, PointOutsideBounds, RioTilerError, TileOutsideBounds
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from catalog import errors as catalog_errors
+from catalog.app import create_app as create_stac_app
+from catalog.openapi import html_page
+from catalog.problem import ProblemMiddleware, add_problem_handlers
+from catalog.request_limits import RequestLimitsMiddleware
+from catalog.settings import CatalogSettings
+from catalog.store import open_store
+from imagery_node import errors
+from imagery_node.cog_cache import CogCache
+from imagery_node.gdal import pin_options
+from imagery_node.middleware import AnswerHeadersMiddleware
+from imagery_node.routes.data import data_routes
+from imagery_node.routes.health import health_routes
+from imagery_node.routes.items import item_routes, item_tilejson_route
+from imagery_node.routes.layers import layer_routes
+from imagery_node.routes.portal import portal_files
+from imagery_node.routes.tiles import tile_routes
+from imagery_node.scene_index import SceneIndex
+from imagery_node.settings import ImageryNodeSettings
+from imagery_node.tile_cache import TileCache
+from imagery_node.tile_service import TileService
+from imagery_node.worker_pool import WorkerPool
+
+_MIB = 1024 * 1024
+
+STATUS_CODES: dict[type[Exception], int] = {
+    **catalog_errors.STATUS_CODES,
+    **errors.STATUS_CODES,
+    RioTilerError: 400,
+    InvalidAssetName: 404,
+    PointOutsideBounds: 404,
+    TileOutsideBounds: 404,
+    RasterioError: 502,
+}
+"""Every error a request may end with, other people's after ours."""
+
+
+def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings) -> FastAPI:
+    """The node: portal, STAC API, pictures and files."""
+    pin_options()
+    store = open_store(settings.home, read_only=True)
+    index = SceneIndex(store, home=settings.home, asset_roots=catalog_settings.asset_roots)
+    pool = WorkerPool(
+        settings.draw_workers,
+        queue=settings.draw_queue,
+        queue_wait_s=settings.queue_wait_s,
+        deadline_s=settings.tile_deadline_s,
+    )
+    tiles = TileService(
+        index,
+        CogCache(settings.file_headers, settings.block_cache_mib * _MIB),
+        pool,
+        tile_cache=TileCache(settings.tile_cache_mib * _MIB),
+        scenes_per_tile=settings.scenes_per_tile,
+        dated_max_age_s=settings.dated_tile_max_age_s,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        pool.close()
+        store.close()
+
+    app = FastAPI(
+        title=settings.site_name,
+        description="Map tiles, item pictures and files of a satellite imagery node; its STAC API is below /stac.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.tiles = tiles
+    for middleware in (RequestLimitsMiddleware, ProblemMiddleware, AnswerHeadersMiddleware):
+        app.add_middleware(middleware)  # the last one added is the outermost
+    add_problem_handlers(app, STATUS_CODES)
+
+    app.router.routes.extend(tile_routes(tiles))
+    app.include_router(layer_routes(index, tiles, settings))
+    app.include_router(item_tilejson_route(index, settings))
+    app.include_router(item_routes(index, settings))
+    app.include_router(data_routes(index))
+    app.include_router(health_routes(index))
+    app.add_api_route("/docs", _documentation, include_in_schema=False, response_class=HTMLResponse)
+    app.mount("/stac", create_stac_app(store, public_url=str(settings.public_url or "") or None))
+    app.mount("/", portal_files())
+    return app
+
+
+async def _documentation(request: Request) -> HTMLResponse:
+    """Every operation as one page without scripts."""
+    return HTMLResponse(html_page(request.app.openapi()))
+
+
+def app_from_environment() -> FastAPI:
+    """The node as the environment describes it: what each server process calls."""
+    return create_app(ImageryNodeSettings(), CatalogSettings())

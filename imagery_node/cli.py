@@ -1,0 +1,302 @@
+"""The command `imagery-node`: the one place that ties builder, catalogue and service together."""
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from catalog.errors import CatalogError
+from catalog.item import ITEM_FILE
+from catalog.loading import load
+from catalog.maintenance import export, rebuild, sweep, verify
+from catalog.publishing import Published, listed_version, publish, recall, restore, staging_folder
+from catalog.settings import CatalogSettings
+from catalog.store import open_store
+from cog_builder.check import check_scene
+from cog_builder.deliveries import open_delivery
+from cog_builder.elevation import ConstantHeight, DemFile, Elevation
+from cog_builder.errors import CogBuilderError
+from cog_builder.pipeline import build_delivery, build_scene
+from cog_builder.scene import Scene
+from cog_builder.settings import CogBuilderSettings
+from imagery_node.report import Report, failure
+
+app = typer.Typer(
+    help="Publish satellite scenes: deliveries in, map tiles and a STAC catalogue out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+catalog_app = typer.Typer(help="Look after the catalogue.", no_args_is_help=True)
+app.add_typer(catalog_app, name="catalog")
+
+BAD_CONFIGURATION = 78
+REFUSALS = (CogBuilderError, CatalogError)
+
+Paths = Annotated[list[Path], typer.Argument(exists=True, help="Archives (tar.gz, tar, zip) or folders as delivered.")]
+Home = Annotated[Path, typer.Option(envvar="IMAGERY_NODE_HOME", help="Folder of the node's scenes and catalogue.")]
+Dem = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Elevation model: GeoTIFF or VRT.")]
+Height = Annotated[float | None, typer.Option(help="Constant ground height instead, metres above the ellipsoid.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Threads that draw and compress.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON line per scene on stdout.")]
+Replace = Annotated[bool, typer.Option(help="Make a new version of what is there already.")]
+
+_HOME = Path("node-data")
+
+Settings = TypeVar("Settings", bound=BaseSettings)
+
+
+@app.command()
+def inspect(paths: Paths, as_json: Json = False) -> None:
+    """Say what deliveries are and what is wrong with them, without building anything."""
+    with Report(as_json, paths) as report:
+        for path in paths:
+            with report.refusing(path, REFUSALS), tempfile.TemporaryDirectory(prefix="inspect-") as workspace:
+                report.add(path, "good", **_facts(open_delivery(path, Path(workspace))))
+
+
+@app.command()
+def build(
+    paths: Paths,
+    out: Annotated[Path, typer.Option(help="Folder that gets one folder per scene.")],
+    dem: Dem = None,
+    height: Height = None,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Build scene folders with COGs and item.json; nothing is published."""
+    settings = _builder_settings(workers)
+    elevation = _elevation(dem, height, settings)
+    out.mkdir(parents=True, exist_ok=True)
+    with Report(as_json, paths) as report:
+        for path in paths:
+            with report.refusing(path, REFUSALS), tempfile.TemporaryDirectory(prefix=".building-", dir=out) as folder:
+                item = build_delivery(
+                    path, Path(folder), elevation=elevation, settings=settings, progress=report.progress
+                )
+                check_scene(Path(folder), item)
+                done = out / item["id"]
+                if done.exists():
+                    report.add(path, "already_built", item_id=item["id"], folder=str(done))
+                    continue
+                Path(folder).chmod(0o755)
+                Path(folder).rename(done)
+                Path(folder).mkdir()  # what the temporary folder's end removes
+                report.add(path, "built", item_id=item["id"], folder=str(done), warnings=_warnings(item))
+
+
+@app.command("publish")
+def publish_command(
+    paths: Paths,
+    home: Home = _HOME,
+    dem: Dem = None,
+    height: Height = None,
+    workers: Workers = None,
+    replace: Replace = False,
+    as_json: Json = False,
+) -> None:
+    """Publish deliveries or built scene folders: checked, atomic, and a second time without effect."""
+    settings = _builder_settings(workers)
+    elevation = _elevation(dem, height, settings)
+    reserve_mib = _settings(CatalogSettings).disk_reserve_mib
+    store = open_store(home)
+    sweep(home, store)
+
+    def published(folder: Path) -> Published:
+        return publish(folder, home=home, store=store, verify=check_scene, replace=replace, reserve_mib=reserve_mib)
+
+    with Report(as_json, paths) as report:
+        for path in paths:
+            with report.refusing(path, REFUSALS):
+                if (path / ITEM_FILE).is_file():
+                    _report_published(report, path, published(path))
+                    continue
+                with staging_folder(home) as folder, tempfile.TemporaryDirectory(dir=folder) as workspace:
+                    scene = open_delivery(path, Path(workspace))
+                    version = None if replace else listed_version(store, scene.collection, scene.id)
+                    if version is not None:
+                        done = Published(scene.collection, scene.id, version, already_published=True)
+                    else:
+                        build_scene(
+                            scene,
+                            folder,
+                            Path(workspace),
+                            elevation=elevation,
+                            settings=settings,
+                            progress=report.progress,
+                        )
+                        done = published(folder)
+                    _report_published(report, path, done, scene.warnings)
+
+
+@app.command("recall")
+def recall_command(
+    item_id: str, reason: Annotated[str, typer.Option(help="Kept with the tombstone.")], home: Home = _HOME
+) -> None:
+    """Take a scene out of search, tiles and caches at once; its files and a tombstone stay."""
+    with _refusing():
+        for change in recall(item_id, home=home, store=open_store(home), reason=reason):
+            typer.echo(f"recalled {change.collection}/{change.item_id}, change {change.sequence}")
+
+
+@app.command("restore")
+def restore_command(item_id: str, home: Home = _HOME) -> None:
+    """List a recalled scene again."""
+    with _refusing():
+        for change in restore(item_id, home=home, store=open_store(home)):
+            typer.echo(f"restored {change.collection}/{change.item_id}, change {change.sequence}")
+
+
+@catalog_app.command("load")
+def load_command(
+    files: Annotated[
+        list[Path], typer.Argument(exists=True, dir_okay=False, help="Items and Collections, one a line.")
+    ],
+    home: Home = _HOME,
+) -> None:
+    """List items whose files lie elsewhere, below the folders of CATALOG_ASSET_ROOTS."""
+    settings = _settings(CatalogSettings)
+    store = open_store(home)
+    with _refusing():
+        for file in files:
+            count = load(file, home=home, store=store, asset_roots=settings.asset_roots)
+            typer.echo(f"loaded {count} items of {file.name}")
+
+
+@catalog_app.command("rebuild")
+def rebuild_command(home: Home = _HOME) -> None:
+    """Make the catalogue anew from the files."""
+    with _refusing():
+        typer.echo(f"listed {rebuild(home, open_store(home))} items")
+
+
+@catalog_app.command("verify")
+def verify_command(home: Home = _HOME) -> None:
+    """Compare the catalogue with the files; exit 1 when they differ."""
+    store = open_store(home)
+    found = 0
+    for finding in verify(home, store, asset_roots=_settings(CatalogSettings).asset_roots):
+        found += 1
+        typer.echo(f"{finding.collection}/{finding.item_id}: {finding.problem}")
+    typer.echo(f"{found} problems", err=True)
+    raise typer.Exit(1 if found else 0)
+
+
+@catalog_app.command("export")
+def export_command(home: Home = _HOME) -> None:
+    """Write every collection and item, one a line, as `catalog load` reads them."""
+    for document in export(home, open_store(home)):
+        sys.stdout.buffer.write(orjson.dumps(document) + b"\n")
+
+
+@app.command()
+def serve(
+    home: Home = _HOME,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
+) -> None:
+    """Serve tiles, the STAC API and the portal."""
+    import uvicorn
+
+    from imagery_node.settings import ImageryNodeSettings
+
+    os.environ["IMAGERY_NODE_HOME"] = str(home.resolve())
+    _settings(ImageryNodeSettings)
+    _settings(CatalogSettings)
+    open_store(home).close()
+    uvicorn.run(
+        "imagery_node.app:app_from_environment",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        access_log=False,
+        server_header=False,
+    )
+
+
+def main() -> None:
+    """Run the command line."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    app()
+
+
+def _settings(kind: type[Settings], **values: Any) -> Settings:
+    """Read settings, or end with exit code 78 and a line for each that is wrong."""
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            name = f"{kind.model_config['env_prefix']}{'_'.join(map(str, problem['loc']))}".upper()
+            typer.echo(f"{name}: {problem['msg']}", err=True)
+        raise typer.Exit(BAD_CONFIGURATION) from error
+
+
+def _builder_settings(workers: int | None) -> CogBuilderSettings:
+    return _settings(CogBuilderSettings, **({} if workers is None else {"workers": workers}))
+
+
+def _elevation(dem: Path | None, height_m: float | None, settings: CogBuilderSettings) -> Elevation | None:
+    if dem is not None and height_m is not None:
+        raise typer.BadParameter("give --dem or --height, not both")
+    if height_m is not None:
+        return ConstantHeight(height_m)
+    dem = dem or settings.dem
+    return None if dem is None else DemFile(dem, settings.dem_vertical_datum)
+
+
+def _facts(scene: Scene) -> dict[str, Any]:
+    """What `inspect` tells of a scene."""
+    return {
+        "item_id": scene.id,
+        "title": scene.title,
+        "collection": scene.collection,
+        "datetime": scene.acquired.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "level": scene.level,
+        "cloud_cover": scene.cloud_cover,
+        "sun_elevation": scene.sun_elevation,
+        "sun_azimuth": scene.sun_azimuth,
+        "calibration": scene.calibration_source,
+        "images": [
+            {"kind": image.kind, "width": image.width, "height": image.height, "gsd_m": image.gsd_m}
+            for image in scene.images
+        ],
+        "warnings": list(scene.warnings),
+    }
+
+
+def _warnings(item: dict[str, Any]) -> list[str]:
+    warnings: list[str] = item["properties"].get("imagery_node:warnings", [])
+    return warnings
+
+
+def _report_published(report: Report, path: Path, done: Published, warnings: tuple[str, ...] = ()) -> None:
+    state = "already_published" if done.already_published else "published"
+    report.add(
+        path, state, item_id=done.item_id, collection=done.collection, version=done.version, warnings=list(warnings)
+    )
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """End with exit code 1 and the reason when the catalogue refuses."""
+    try:
+        yield
+    except REFUSALS as error:
+        typer.echo(failure(error), err=True)
+        raise typer.Exit(1) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+"""Cog: the parsed header of one tiled GeoTIFF: where each stored block lies and where its pixels lie on the ground."""
+
+import math
+import os
+import weakref
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from imagery_node import tiff
+from imagery_node.errors import UnreadableAssetError
+from imagery_node.georeference import Georeference, band_names, read_georeference
+from imagery_node.grid import TILE_SIDE, WEB_MERCATOR, WEB_MERCATOR_QUAD, Bounds, get_grid, to_web_mercator
+
+MAX_SIDE = 200_000
+MAX_SAMPLES = 32
+MAX_BLOCK_BYTES = 1 << 26
+
+_MAX_DRIFT = 0.01
+"""Pixels by which a level may lie off a tile grid anywhere."""
+
+_REDUCED, _MASK = 1, 4
+_DTYPES = {(1, 1): "u1", (8, 1): "u1", (16, 1): "u2", (16, 2): "i2", (32, 3): "f4"}
+"""(bits, sample format) → numpy type; one-bit samples are masks."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """One resolution of the file: the image itself or an overview."""
+
+    shape: tuple[int, int]
+    block_shape: tuple[int, int]
+    offsets: NDArray[np.uint64]
+    """Byte offset of each block as (plane, block row, block column); a sparse block has a byte count of 0."""
+    byte_counts: NDArray[np.uint64]
+    compression: int
+    predictor: int
+    photometric: int
+    jpeg_tables: bytes | None
+    dtype: np.dtype[np.generic]
+    """As stored, with its byte order."""
+    bits: int
+    samples: int
+    """All samples of a pixel, alpha too."""
+    planar: bool
+    """Each sample lies in blocks of its own."""
+    mask: "Level | None" = None
+    """Validity as an image of the same blocks."""
+
+    @property
+    def samples_per_block(self) -> int:
+        """Samples that one stored block interleaves."""
+        return 1 if self.planar else self.samples
+
+
+@dataclass(frozen=True, eq=False)
+class Cog:
+    """One file, opened: everything a reader must know except pixels."""
+
+    path: Path
+    version: tuple[int, int, int]
+    """Inode, size and time of change in ns: the path may name another file later."""
+    read: tiff.ReadRange = field(repr=False)
+    levels: tuple[Level, ...]
+    """Finest first."""
+    georeference: Georeference
+    nodata: float | None
+    has_alpha: bool
+    """The last sample is opacity."""
+    band_names: tuple[str, ...]
+    """Descriptions of the bands, empty where the file has none; alpha is not among them."""
+    known_full: dict[tuple[int, int, int], bool] = field(default_factory=dict, repr=False)
+    """Blocks (level, row, column) whose mask was looked at: True when every pixel is valid."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the decoded values."""
+        return self.levels[0].dtype.newbyteorder("=")
+
+    def level_transform(self, level: int) -> Affine:
+        """Pixel corner (col, row) of a level → the file's CRS; an overview covers the same ground, as in GDAL."""
+        (height, width), (rows, cols) = self.levels[0].shape, self.levels[level].shape
+        return self.georeference.transform * Affine.scale(width / cols, height / rows)
+
+    @cached_property
+    def web_bounds(self) -> Bounds:
+        """Bounds of the whole image in EPSG:3857."""
+        height, width = self.levels[0].shape
+        corners = [self.georeference.transform * xy for xy in ((0, 0), (width, 0), (width, height), (0, height))]
+        xs, ys = zip(*corners, strict=True)
+        transformer = to_web_mercator(self.georeference.crs)
+        left, bottom, right, top = transformer.transform_bounds(min(xs), min(ys), max(xs), max(ys), densify_pts=21)
+        return left, bottom, right, top
+
+    @cached_property
+    def tile_levels(self) -> dict[int, tuple[int, int, int]]:
+        """Levels whose pixels lie exactly on WebMercatorQuad, by zoom: (level, first tile column, first tile row)."""
+        grid = get_grid(WEB_MERCATOR_QUAD)
+        found: dict[int, tuple[int, int, int]] = {}
+        if self.georeference.crs != WEB_MERCATOR:
+            return found
+        for index, level in enumerate(self.levels):
+            transform = self.level_transform(index)
+            zoom = round(math.log2(grid.pixel_sides[0] / abs(transform.a)))
+            if not 0 <= zoom <= grid.max_zoom or level.block_shape != (TILE_SIDE, TILE_SIDE):
+                continue
+            side = grid.pixel_sides[zoom]
+            at_grid = Affine.translation(-grid.left / side, grid.top / side) * Affine.scale(1 / side, -1 / side)
+            first, last = (at_grid * transform * xy for xy in ((0, 0), level.shape[::-1]))
+            col, row = round(first[0] / TILE_SIDE), round(first[1] / TILE_SIDE)
+            expected = (
+                col * TILE_SIDE,
+                row * TILE_SIDE,
+                col * TILE_SIDE + level.shape[1],
+                row * TILE_SIDE + level.shape[0],
+            )
+            if transform.b == transform.d == 0 and np.abs(np.subtract((*first, *last), expected)).max() < _MAX_DRIFT:
+                found[zoom] = index, col, row
+        return found
+
+    @cached_property
+    def pixels_per_metre(self) -> tuple[float, float]:
+        """Full-resolution columns and rows that one Web Mercator metre spans at the image's centre."""
+        height, width = self.levels[0].shape
+        transform = self.georeference.transform
+        nodes = [transform * (width / 2 + dx, height / 2 + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))]
+        xs, ys = to_web_mercator(self.georeference.crs).transform([x for x, _ in nodes], [y for _, y in nodes])
+        per_pixel = np.array([[xs[1] - xs[0], xs[2] - xs[0]], [ys[1] - ys[0], ys[2] - ys[0]]])
+        col, row = np.linalg.inv(per_pixel)
+        return float(np.hypot(*col)), float(np.hypot(*row))
+
+
+def open_cog(path: Path) -> Cog:
+    """Open a file and parse its header.
+
+    Raises:
+        UnreadableAssetError: The file is missing, cut short or not a tiled GeoTIFF of a known kind.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UnreadableAssetError(f"{path.name}: {error.strerror}") from error
+    try:
+        status = os.fstat(descriptor)
+        cog = _parse(path, _file_reader(path, descriptor), (status.st_ino, status.st_size, status.st_mtime_ns))
+    except UnreadableAssetError as error:
+        os.close(descriptor)
+        raise UnreadableAssetError(f"{path.name}: {error}") from error
+    except BaseException:
+        os.close(descriptor)
+        raise
+    # Whoever still draws from an evicted Cog keeps it alive: the file closes when the last one lets go.
+    weakref.finalize(cog, os.close, descriptor)
+    return cog
+
+
+def _file_reader(path: Path, descriptor: int) -> tiff.ReadRange:
+    """Read ranges of a local file; the one place that would change for an object store."""
+
+    def read(offset: int, length: int) -> bytes:
+        try:
+            data = os.pread(descriptor, length, offset)
+        except (OSError, OverflowError) as error:
+            raise UnreadableAssetError(f"{path.name}: cannot read byte {offset}: {error}") from error
+        if len(data) != length:
+            raise UnreadableAssetError(f"{path.name}: ends at byte {offset + len(data)} of {offset + length}")
+        return data
+
+    return read
+
+
+def _parse(path: Path, read: tiff.ReadRange, version: tuple[int, int, int]) -> Cog:
+    """Sort the directories of the file into levels and masks."""
+    directories = tiff.read_directories(read, version[1])
+    if not directories:
+        raise UnreadableAssetError("has no image")
+    main = directories[0]
+    kinds = [directory.integer(tiff.NEW_SUBFILE_TYPE, 0) for directory in directories]
+    images = [_level(d) for d, kind in zip(directories, kinds, strict=True) if not kind & _MASK]
+    masks = {mask.shape: mask for mask in (_level(d) for d, k in zip(directories, kinds, strict=True) if k & _MASK)}
+    levels = [replace(image, mask=masks.get(image.shape)) for image in images]
+    _check_alike(levels, [kind for kind in kinds if not kind & _MASK])
+    extra = main.numbers.get(tiff.EXTRA_SAMPLES)
+    has_alpha = levels[0].samples > 1 and extra is not None and len(extra) > 0 and int(extra[-1]) in (1, 2)
+    return Cog(
+        path=path,
+        version=version,
+        read=read,
+        levels=tuple(levels),
+        georeference=read_georeference(main, path),
+        nodata=_nodata(main.text(tiff.GDAL_NODATA)),
+        has_alpha=has_alpha,
+        band_names=band_names(main.text(tiff.GDAL_METADATA), levels[0].samples - has_alpha),
+    )
+
+
+def _level(directory: tiff.Directory) -> Level:
+    """One directory as a level, checked against the limits."""
+    shape = directory.integer(tiff.IMAGE_LENGTH, 0), directory.integer(tiff.IMAGE_WIDTH, 0)
+    block_shape = directory.integer(tiff.TILE_LENGTH, 0), directory.integer(tiff.TILE_WIDTH, 0)
+    samples, bits = directory.integer(tiff.SAMPLES_PER_PIXEL, 1), directory.integer(tiff.BITS_PER_SAMPLE, 1)
+    dtype = _DTYPES.get((bits, directory.integer(tiff.SAMPLE_FORMAT, 1)))
+    if not all(0 < side <= MAX_SIDE for side in shape):
+        raise UnreadableAssetError(f"image of {shape[1]} × {shape[0]} pixels, sides of 1–{MAX_SIDE} are read")
+    if not all(0 < side <= MAX_SIDE for side in block_shape):
+        raise UnreadableAssetError("pixels are not stored in tiles")
+    if not 1 <= samples <= MAX_SAMPLES or dtype is None:
+        raise UnreadableAssetError(f"{samples} samples of {bits} bits, up to {MAX_SAMPLES} of 8, 16 or 32 are read")
+    if block_shape[0] * block_shape[1] * samples * np.dtype(dtype).itemsize > MAX_BLOCK_BYTES:
+        raise UnreadableAssetError(f"blocks of {block_shape[1]} × {block_shape[0]} × {samples} are too large to decode")
+    planar = directory.integer(tiff.PLANAR_CONFIGURATION, 1) == 2
+    layout = (samples if planar else 1, -(-shape[0] // block_shape[0]), -(-shape[1] // block_shape[1]))
+    return Level(
+        shape=shape,
+        block_shape=block_shape,
+        offsets=_block_table(directory, tiff.TILE_OFFSETS, layout),
+        byte_counts=_block_table(directory, tiff.TILE_BYTE_COUNTS, layout),
+        compression=directory.integer(tiff.COMPRESSION, 1),
+        predictor=directory.integer(tiff.PREDICTOR, 1),
+        photometric=directory.integer(tiff.PHOTOMETRIC, 1),
+        jpeg_tables=directory.texts.get(tiff.JPEG_TABLES),
+        dtype=np.dtype(directory.byte_order + dtype),
+        bits=bits,
+        samples=samples,
+        planar=planar,
+    )
+
+
+def _block_table(directory: tiff.Directory, tag: int, layout: tuple[int, int, int]) -> NDArray[np.uint64]:
+    values = directory.numbers.get(tag)
+    if values is None or len(values) != layout[0] * layout[1] * layout[2]:
+        raise UnreadableAssetError(f"TIFF tag {tag} lists {0 if values is None else len(values)} blocks of {layout}")
+    return values.astype(np.uint64).reshape(layout)
+
+
+def _check_alike(levels: list[Level], kinds: list[int]) -> None:
+    """Refuse files whose later images are not overviews of the first, finest first."""
+    first = levels[0]
+    for finer, coarser in pairwise(levels):
+        if coarser.samples != first.samples or coarser.dtype != first.dtype:
+            raise UnreadableAssetError("overviews differ from the image in bands or type")
+        if coarser.shape[0] > finer.shape[0] or coarser.shape[1] > finer.shape[1]:
+            raise UnreadableAssetError("overviews are not ordered from fine to coarse")
+    if not all(kind & _REDUCED for kind in kinds[1:]):
+        raise UnreadableAssetError("holds several images, one with overviews is read")
+    if any(level.mask is not None and level.mask.block_shape != level.block_shape for level in levels):
+        raise UnreadableAssetError("blocks of the mask and of the image differ")
+
+
+def _nodata(text: str) -> float | None:
+    try:
+        return float(text) if text.strip() else None
+    except ValueError as error:
+        raise UnreadableAssetError(f"nodata is {text[:40]!r}, expected a number") from error

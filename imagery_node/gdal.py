@@ -1,0 +1,57 @@
+"""Every GDAL, OpenCV and process option we set, each with its reason; never inherited from the environment."""
+
+import ctypes
+import os
+
+import cv2
+from rasterio.env import get_gdal_config
+
+OPTIONS = {
+    # A file beside the TIFF (.aux.xml, .ovr) may name other sources: never look for one.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": "NO",
+    # Should anything ever open a remote file, then only a TIFF, without caller-chosen headers, and not for long.
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff",
+    "CPL_VSIL_CURL_HEADER_FILE_KVP_ENABLED": "NO",
+    "GDAL_HTTP_CONNECTTIMEOUT": "3",
+    "GDAL_HTTP_TIMEOUT": "10",
+    "GDAL_HTTP_MAX_RETRY": "2",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    # A VRT can carry Python code or name any byte range of any file.
+    "GDAL_VRT_ENABLE_PYTHON": "NO",
+    "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
+    # Memory is bounded by our own caches; GDAL's serves only previews and statistics.
+    "GDAL_CACHEMAX": "268435456",
+    "VSI_CACHE": "FALSE",
+    "VSI_CACHE_SIZE": "16777216",
+    # The node runs requests side by side; threads inside one request only make the others wait.
+    "GDAL_NUM_THREADS": "1",
+    "NUMEXPR_MAX_THREADS": "1",
+    # Coordinate work must not depend on the network.
+    "PROJ_NETWORK": "OFF",
+}
+
+_M_ARENA_MAX = -8
+_ARENAS = 2
+
+
+def pin_options() -> None:
+    """Set every option for the whole process and check that GDAL has taken it.
+
+    Raises:
+        RuntimeError: GDAL answers with another value.
+    """
+    os.environ.update(OPTIONS)
+    for name, value in OPTIONS.items():
+        found = str(get_gdal_config(name, normalize=False))
+        if found != value:
+            raise RuntimeError(f"{name} is {found!r} in GDAL, expected {value!r}")
+    _limit_arenas()
+    cv2.setNumThreads(1)  # for the same reason as GDAL_NUM_THREADS
+
+
+def _limit_arenas() -> None:
+    """Keep glibc from giving each thread its own heap (as MALLOC_ARENA_MAX would): freed memory returns."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, _ARENAS)

@@ -1,0 +1,103 @@
+"""Where the pixels of a GeoTIFF lie: its CRS and transform from the GeoTIFF keys, its band names from GDAL's metadata.
+
+Source: OGC 19-008r4 GeoTIFF 1.1, §7 and annex B.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+
+import rasterio
+from affine import Affine
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+from rasterio.errors import RasterioError
+
+from imagery_node import tiff
+from imagery_node.errors import UnreadableAssetError
+
+_MODEL_TYPE, _RASTER_TYPE, _GEOGRAPHIC_CRS, _PROJECTED_CRS = 1024, 1025, 2048, 3072
+_PROJECTED, _GEOGRAPHIC = 1, 2
+_PIXEL_IS_POINT = 2
+_USER_DEFINED = 32767
+
+
+@dataclass(frozen=True)
+class Georeference:
+    """A pixel grid on the ground."""
+
+    crs: str
+    """`EPSG:<code>`, or WKT where the file defines its own; x is always east or longitude."""
+    transform: Affine
+    """Pixel corner (col, row) → (x, y)."""
+
+
+def read_georeference(directory: tiff.Directory, path: Path) -> Georeference:
+    """The georeference of an image.
+
+    Raises:
+        UnreadableAssetError: It has none.
+    """
+    keys = _geo_keys(directory)
+    transform = _transform(directory)
+    if keys.get(_RASTER_TYPE) == _PIXEL_IS_POINT:
+        transform = transform * Affine.translation(-0.5, -0.5)
+    code = keys.get({_PROJECTED: _PROJECTED_CRS, _GEOGRAPHIC: _GEOGRAPHIC_CRS}.get(keys.get(_MODEL_TYPE, 0), 0), 0)
+    crs = f"EPSG:{code}" if 0 < code < _USER_DEFINED else _spelt_out_crs(path)
+    return Georeference(crs, transform)
+
+
+def band_names(metadata: str, count: int) -> tuple[str, ...]:
+    """Band descriptions from GDAL's metadata tag; empty where there is none.
+
+    Raises:
+        UnreadableAssetError: The tag is not XML.
+    """
+    names = [""] * count
+    try:
+        items = fromstring(metadata).iter("Item") if metadata else ()
+        for item in items:
+            sample = int(item.get("sample", "-1"))
+            if item.get("role") == "description" and 0 <= sample < count:
+                names[sample] = item.text or ""
+    except (ParseError, DefusedXmlException, ValueError) as error:
+        raise UnreadableAssetError(f"GDAL metadata tag is not readable: {error}") from error
+    return tuple(names)
+
+
+def _geo_keys(directory: tiff.Directory) -> dict[int, int]:
+    """The short-valued GeoTIFF keys."""
+    values = directory.numbers.get(tiff.GEO_KEY_DIRECTORY)
+    if values is None or len(values) < 4:
+        return {}
+    rows = [values[i : i + 4].tolist() for i in range(4, len(values) - 3, 4)]
+    return {key: value for key, location, _, value in rows if location == 0}
+
+
+def _transform(directory: tiff.Directory) -> Affine:
+    matrix = directory.numbers.get(tiff.MODEL_TRANSFORMATION)
+    scale = directory.numbers.get(tiff.MODEL_PIXEL_SCALE)
+    tie = directory.numbers.get(tiff.MODEL_TIEPOINT)
+    if matrix is not None and len(matrix) == 16:
+        a, b, _, c, d, e, _, f = matrix[:8].tolist()
+        transform = Affine(a, b, c, d, e, f)
+    elif scale is not None and tie is not None and len(scale) >= 2 and len(tie) == 6:
+        col, row, _, x, y, _ = tie.tolist()
+        transform = Affine(float(scale[0]), 0.0, x, 0.0, -float(scale[1]), y) * Affine.translation(-col, -row)
+    else:
+        raise UnreadableAssetError("has no transform to the ground")
+    if not abs(transform.determinant) > 0 or not abs(transform.determinant) < float("inf"):
+        raise UnreadableAssetError("has a transform that cannot be inverted")
+    return transform
+
+
+def _spelt_out_crs(path: Path) -> str:
+    """A CRS without a code of its own: GDAL knows how to put it together from the keys."""
+    try:
+        with rasterio.open(path, driver="GTiff") as dataset:
+            crs = dataset.crs
+    except RasterioError as error:
+        raise UnreadableAssetError(f"GDAL cannot read its CRS: {error}") from error
+    if not crs:
+        raise UnreadableAssetError("has no CRS")
+    return str(crs.to_wkt())

@@ -1,0 +1,70 @@
+"""What every answer carries: cross-origin permission and browser protection."""
+
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_CORS = (
+    (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"ETag, Imagery-Date, Imagery-Complete, Retry-After, Server-Timing, X-Request-ID",
+    ),
+)
+_EVERY_ANSWER = (
+    *_CORS,
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+)
+_PREFLIGHT = (
+    *_EVERY_ANSWER,
+    (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
+    (b"access-control-allow-headers", b"Content-Type, If-None-Match, Range"),
+    (b"access-control-max-age", b"86400"),
+    (b"content-length", b"0"),
+)
+_PAGE = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+        b"font-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'",
+    ),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+)
+
+Header = tuple[bytes, bytes]
+
+
+class AnswerHeadersMiddleware:
+    """Adds the headers to every answer, whichever app, lane or error it comes from.
+
+    The node is a public, read-only edition without credentials, so any origin may read.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer a preflight."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if scope["method"] == "OPTIONS" and _has(scope["headers"], b"access-control-request-method"):
+            await send({"type": "http.response.start", "status": 204, "headers": list(_PREFLIGHT)})
+            await send({"type": "http.response.body"})
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers: list[Header] = message["headers"]
+                own = [header for header in headers if not header[0].startswith(b"access-control-")]
+                page = _PAGE if any(n == b"content-type" and v.startswith(b"text/html") for n, v in own) else ()
+                message["headers"] = [*own, *_EVERY_ANSWER, *page]
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+def _has(headers: Iterable[Header], name: bytes) -> bool:
+    return any(key == name for key, _ in headers)

@@ -1,0 +1,207 @@
+"""The surface of one item: TileJSON, and TiTiler's info, statistics, point, preview, bbox and feature."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from attrs import define
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.params import Depends as DependsParameter
+from rio_tiler.models import ImageData
+from titiler.core.dependencies import CoordCRSParams, CoverScaleParams, CRSParams, DstCRSParams
+from titiler.core.factory import MultiBaseTilerFactory
+from titiler.core.resources.enums import ImageType
+from titiler.core.utils import render_image
+
+from catalog.request_limits import StrictRoute
+from imagery_node import item_parameters as parameters
+from imagery_node.errors import BadRenderingError, DeadlineError, OverloadedError
+from imagery_node.grid import get_grid
+from imagery_node.item_reader import ItemReader, OpenItem
+from imagery_node.layer_document import Document, coarsest_zoom, finest_zoom, tilejson
+from imagery_node.parameter import Id, read_id, read_query
+from imagery_node.routes.layers import public_url
+from imagery_node.routes.tiles import ITEM_TILE, RENDERING
+from imagery_node.scene_index import SceneIndex
+from imagery_node.settings import ImageryNodeSettings
+from imagery_node.tile_request import RENDERING_PARAMETERS, read_rendering
+
+ITEM = "/raster/collections/{collection}/items/{item}"
+
+_PICTURES = {None, ImageType.png, ImageType.pngraw, ImageType.jpeg, ImageType.jpg, ImageType.webp, ImageType.jp2}
+_GREY, _COLOURS = 1, 3
+
+
+def item_routes(index: SceneIndex, settings: ImageryNodeSettings) -> APIRouter:
+    """The routes below an item, but for its tiles."""
+
+    def open_item(collection: Id, item: Id) -> OpenItem:
+        snapshot = index.newest()
+        return OpenItem(snapshot, snapshot.scene(collection, item))
+
+    def cover_scale(
+        item: Annotated[OpenItem, Depends(open_item)],
+        cover_scale: Annotated[int, Query(ge=1, le=parameters.MAX_COVER_SCALE)] = parameters.MAX_COVER_SCALE,
+    ) -> int:
+        item.cells_per_pixel = cover_scale**2
+        return cover_scale
+
+    lane = _HeavyLane(settings)
+    router = _ItemRouter(
+        {
+            CRSParams: parameters.bounds_crs,
+            CoordCRSParams: parameters.coordinate_crs,
+            DstCRSParams: parameters.output_crs,
+            CoverScaleParams: cover_scale,
+        },
+        prefix=ITEM,
+        tags=["items"],
+        route_class=lane.route_class(),
+        dependencies=[Depends(parameters.check_place)],
+    )
+    _ItemFactory(
+        router=router,
+        router_prefix=ITEM,
+        name="item",
+        reader=ItemReader,
+        path_dependency=open_item,
+        assets_dependency=parameters.AssetParameters,
+        layer_dependency=parameters.BandParameters,
+        dataset_dependency=parameters.DatasetParameters,
+        stats_dependency=parameters.StatisticsParameters,
+        histogram_dependency=parameters.HistogramParameters,
+        img_preview_dependency=parameters.PreviewParameters,
+        img_part_dependency=parameters.PartParameters,
+        process_dependency=parameters.no_process,
+        colormap_dependency=parameters.colormap,
+        render_dependency=parameters.PictureParameters,
+        render_func=_render,
+    )
+    return router
+
+
+def item_tilejson_route(index: SceneIndex, settings: ImageryNodeSettings) -> APIRouter:
+    """TileJSON of an item; light, so outside the lane of the others."""
+    router = APIRouter(tags=["items"])
+
+    @router.get(f"{ITEM}/{{tms}}/tilejson.json", summary="TileJSON of an item", openapi_extra={"parameters": RENDERING})
+    def describe_item_tiles(request: Request, collection: str, item: str, tms: str) -> Document:
+        """TileJSON whose tile address carries the rendering asked for here."""
+        values = read_query(request.scope["query_string"], RENDERING_PARAMETERS)
+        asset = read_rendering(values).asset
+        grid = get_grid(tms)
+        document = index.newest().item(read_id(collection), read_id(item))
+        bbox = document["bbox"]
+        gsd_m = document["assets"].get(asset, {}).get("gsd") or document["properties"].get("gsd")
+        finest = finest_zoom(gsd_m, bbox)
+        place = ITEM_TILE.format(collection=collection, item=item, tms=grid.name, z="{z}", x="{x}", y="{y}")
+        query = f"?{request.url.query}" if values else ""
+        return tilejson(
+            document["properties"].get("title", item),
+            f"{public_url(request, settings)}{place}{query}",
+            bbox,
+            (coarsest_zoom(bbox, finest), finest),
+            attribution=settings.attribution,
+        )
+
+    return router
+
+
+class _ItemRouter(APIRouter):
+    """Puts our parameters in the place of those that TiTiler's endpoints name themselves.
+
+    Theirs give caller text to the CRS parser, which may read files and fetch addresses.
+    """
+
+    def __init__(self, replacements: dict[Callable[..., Any], Callable[..., Any]], **options: Any) -> None:
+        super().__init__(**options)
+        self._replacements = replacements
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """See `APIRouter.add_api_route`."""
+        signature = inspect.signature(endpoint)
+        replaced = [self._replaced(parameter) for parameter in signature.parameters.values()]
+        endpoint.__signature__ = signature.replace(parameters=replaced)  # type: ignore[attr-defined]
+        super().add_api_route(path, endpoint, **options)
+
+    def _replaced(self, parameter: inspect.Parameter) -> inspect.Parameter:
+        default = parameter.default
+        if isinstance(default, DependsParameter) and default.dependency in self._replacements:
+            return parameter.replace(default=Depends(self._replacements[default.dependency]))
+        return parameter
+
+
+@define(kw_only=True)
+class _ItemFactory(MultiBaseTilerFactory):  # type: ignore[misc]  # TiTiler is untyped
+    def register_routes(self) -> None:
+        """All of TiTiler's routes but tiles and TileJSON, which are ours, and the viewer."""
+        self.info()
+        self.statistics()
+        self.point()
+        self.preview()
+        self.part()
+
+
+class _HeavyLane:
+    """Few requests at once, each within its time; a tile never waits behind them."""
+
+    def __init__(self, settings: ImageryNodeSettings) -> None:
+        self._slots = asyncio.Semaphore(settings.heavy_in_flight)
+        self._queue_wait_s = settings.queue_wait_s
+        self._deadline_s = settings.heavy_deadline_s
+
+    def route_class(self) -> type[StrictRoute]:
+        """A route class whose requests go through this lane."""
+        lane = self
+
+        class HeavyRoute(StrictRoute):
+            def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+                handle = super().get_route_handler()
+
+                async def handle_in_lane(request: Request) -> Response:
+                    return await lane.run(handle(request))
+
+                return handle_in_lane
+
+        return HeavyRoute
+
+    async def run(self, work: Coroutine[Any, Any, Response]) -> Response:
+        """Do the work when there is room.
+
+        Raises:
+            OverloadedError: There was none for too long.
+            DeadlineError: It takes too long; it ends unheard, and its room is free only then.
+        """
+        try:
+            async with asyncio.timeout(self._queue_wait_s):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            work.close()
+            raise OverloadedError("too many statistics and cut-outs are asked for at once") from error
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._leave)
+        done, _ = await asyncio.wait((task,), timeout=self._deadline_s)
+        if not done:
+            raise DeadlineError(f"the work took longer than {self._deadline_s:g} s")
+        return task.result()
+
+    def _leave(self, task: "asyncio.Task[Response]") -> None:
+        self._slots.release()
+        if not task.cancelled():
+            task.exception()  # seen here, so that an error nobody waits for any more is not reported as lost
+
+
+def _render(image: ImageData, output_format: ImageType | None = None, **options: Any) -> tuple[bytes, str]:
+    """TiTiler's rendering, once it is clear that the values make a picture of that format."""
+    if output_format in _PICTURES:
+        if image.count not in {_GREY, _COLOURS}:
+            raise BadRenderingError(f"a picture has 1 or 3 bands, not {image.count}: choose them with bidx")
+        if image.array.dtype != "uint8" and not options.get("rescale"):
+            raise BadRenderingError(f"values of type {image.array.dtype} need rescale=min,max to become a picture")
+        if len(options.get("rescale") or [()]) not in {1, image.count}:
+            raise BadRenderingError(f"rescale is given once or once per band, {image.count} are shown")
+        if options.get("colormap") and image.count != _GREY:
+            raise BadRenderingError("a colour map needs one band")
+    content: tuple[bytes, str] = render_image(image, output_format=output_format, **options)
+    return content

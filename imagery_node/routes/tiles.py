@@ -1,0 +1,122 @@
+"""Tiles of layers and of items. The route calls the tile service directly: a tile costs less than FastAPI's machinery."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from imagery_node.expression import MAX_LENGTH
+from imagery_node.grid import GRID_NAMES, MAX_ZOOM
+from imagery_node.parameter import ID_PATTERN, MAX_ID_LENGTH, NAME_PATTERN
+from imagery_node.rendering import MAX_INDEXES, colormap_names
+from imagery_node.tile_request import ROW_PATTERN, TileRequest, read_item_tile, read_layer_tile
+from imagery_node.tile_service import TileService
+
+LAYER_TILE = "/raster/layers/{layer}/tiles/{tms}/{z}/{x}/{y}"
+ITEM_TILE = "/raster/collections/{collection}/items/{item}/tiles/{tms}/{z}/{x}/{y}"
+
+Schema = dict[str, Any]
+
+
+def tile_routes(tiles: TileService) -> list[APIRoute]:
+    """The routes of both kinds of tile."""
+    layer, *item = [_path(name, f"Id of the {name}.", _ID) for name in ("layer", "collection", "item")]
+    return [
+        route
+        for method in ("GET", "HEAD")
+        for route in (
+            TileRoute(method, LAYER_TILE, tiles, read_layer_tile, [layer, *_PLACE, DATETIME, *RENDERING]),
+            TileRoute(method, ITEM_TILE, tiles, read_item_tile, [*item, *_PLACE, *RENDERING]),
+        )
+    ]
+
+
+class TileRoute(APIRoute):
+    """A route that FastAPI documents and matches, but does not handle."""
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        tiles: TileService,
+        read: Callable[[Mapping[str, str], bytes], TileRequest],
+        parameters: list[Schema],
+    ) -> None:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            query: bytes = scope["query_string"]
+            known = next((value for name, value in scope["headers"] if name == b"if-none-match"), b"")
+            request = partial(read, scope["path_params"], query)
+            status, headers, body = await tiles.answer((scope["path"], query), request, known)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+        super().__init__(
+            path,
+            _documented,
+            methods=[method],
+            summary=f"A tile of {'a layer' if read is read_layer_tile else 'an item'}",
+            tags=["tiles"],
+            name=read.__name__,
+            response_class=Response,
+            responses=_RESPONSES,
+            openapi_extra={"parameters": parameters},
+            include_in_schema=method == "GET",
+        )
+        self.app = answer
+
+
+def _documented() -> None:
+    """A map tile with an ETag that changes exactly when a scene under it does.
+
+    The topmost scene is decided by the layer; without an extension a full tile is a JPEG, any other a PNG.
+    """
+
+
+def _path(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
+
+
+def _query(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+DATETIME = _query(
+    "datetime",
+    "Instant (the acquisition date nearest to it is shown), interval `a/b`, `../b`, `a/..`, or `latest`.",
+    {"type": "string", "maxLength": 64},
+)
+RENDERING = [
+    _query("assets", "Asset to show.", {"type": "string", "pattern": NAME_PATTERN, "default": "visual"}),
+    _query(
+        "bidx",
+        "Bands to show, counted from 1; one is grey, three are red, green, blue.",
+        {"type": "array", "maxItems": MAX_INDEXES, "items": {"type": "integer", "minimum": 1}},
+    ),
+    _query("expression", "Band arithmetic such as `(b4-b3)/(b4+b3)`.", {"type": "string", "maxLength": MAX_LENGTH}),
+    _query(
+        "rescale",
+        "`min,max` shown as darkest and brightest; once, or once per band.",
+        {"type": "array", "maxItems": MAX_INDEXES, "items": {"type": "string", "maxLength": 64}},
+    ),
+    _query("colormap_name", "Colour map of a single band.", {"type": "string", "enum": sorted(colormap_names())}),
+]
+_ID = {"type": "string", "pattern": ID_PATTERN, "maxLength": MAX_ID_LENGTH}
+_PLACE = [
+    _path("tms", "Grid.", {"type": "string", "enum": list(GRID_NAMES)}),
+    _path("z", "Zoom.", {"type": "integer", "minimum": 0, "maximum": MAX_ZOOM}),
+    _path("x", "Column.", {"type": "integer", "minimum": 0}),
+    _path(
+        "y",
+        "Row, then `@2x` for 512 pixels and an extension, both optional.",
+        {"type": "string", "pattern": f"^{ROW_PATTERN}$"},
+    ),
+]
+_RESPONSES: dict[int | str, Schema] = {
+    200: {"description": "The tile.", "content": {f"image/{kind}": {} for kind in ("png", "jpeg", "webp")}},
+    204: {"description": "The grid has this tile, but nothing was imaged here."},
+    304: {"description": "The tile the client has is the newest."},
+    404: {"description": "No such layer, item or asset, or the tile is outside the grid."},
+}

@@ -1,0 +1,172 @@
+"""What the node may show right now: layers, the scenes under a tile, and the files of their assets."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from catalog.errors import UnknownItemError
+from catalog.item import acquired, asset_path, item_version
+from catalog.search import BoundingBox, Footprint, ItemStore, Search
+from imagery_node.errors import BadRenderingError, NotFoundError
+from imagery_node.layer import Layer, make_layers
+from imagery_node.when import When
+
+WORLD: BoundingBox = (-180.0, -90.0, 180.0, 90.0)
+
+_ITEMS_KEPT = 4096
+_RASTER_SUFFIXES = frozenset({".tif", ".tiff"})
+
+
+class Scene(NamedTuple):
+    """One version of an item."""
+
+    collection: str
+    item_id: str
+    version: str
+    acquired: datetime
+
+
+class SceneList(NamedTuple):
+    """The scenes a picture is made of, topmost first."""
+
+    scenes: tuple[Scene, ...]
+    shown_date: date | None
+    """The acquisition date that a single instant came to mean here."""
+    complete: bool
+    """False: more scenes lie here than one tile may draw from."""
+
+
+class SupersededError(Exception):
+    """A scene was replaced or recalled since its list was made: ask the newest snapshot again."""
+
+
+class Snapshot:
+    """The catalogue at one sequence number; never changes, so that everything may be remembered."""
+
+    def __init__(self, store: ItemStore, sequence: int, *, home: Path, asset_roots: Sequence[Path]) -> None:
+        self.sequence = sequence
+        self._store = store
+        self._home = home
+        self._asset_roots = asset_roots
+        self.item: Callable[[str, str], dict[str, Any]] = lru_cache(_ITEMS_KEPT)(store.item)
+        self.collection: Callable[[str], dict[str, Any]] = lru_cache(_ITEMS_KEPT)(store.collection)
+        self.raster: Callable[[Scene, str], Path | None] = lru_cache(_ITEMS_KEPT)(self._raster)
+        self.finest_gsd_m: Callable[[Layer], float | None] = lru_cache(_ITEMS_KEPT)(self._finest_gsd_m)
+
+    @cached_property
+    def layers(self) -> dict[str, Layer]:
+        """Every layer by id."""
+        return make_layers(self._store.collections())
+
+    def layer(self, layer_id: str) -> Layer:
+        """One layer.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        try:
+            return self.layers[layer_id]
+        except KeyError as error:
+            raise NotFoundError(f"no layer is called {layer_id!r}; /raster/layers lists them") from error
+
+    def footprints(self, layer: Layer, bbox: BoundingBox, when: When) -> list[Footprint]:
+        """What the layer holds here and then, topmost first; a single instant has not chosen its date yet."""
+        if not layer.collections:
+            return []
+        return layer.order(self._store.footprints(layer.collections, bbox, when.interval))
+
+    def scenes(self, layer: Layer, bbox: BoundingBox, when: When, *, at_most: int) -> SceneList:
+        """The scenes to draw here and then."""
+        found = self.footprints(layer, bbox, when)
+        shown_date = when.nearest_date(footprint.acquired for footprint in found)
+        scenes = [
+            Scene(footprint.collection, footprint.item_id, footprint.version, footprint.acquired)
+            for footprint in found
+            if shown_date is None or footprint.acquired.date() == shown_date
+        ]
+        return SceneList(tuple(scenes[:at_most]), shown_date, complete=len(scenes) <= at_most)
+
+    def scene(self, collection: str, item_id: str) -> Scene:
+        """The listed version of one item.
+
+        Raises:
+            UnknownItemError: It is not listed.
+        """
+        item = self.item(collection, item_id)
+        return Scene(collection, item_id, item_version(item), acquired(item))
+
+    def document(self, scene: Scene) -> dict[str, Any]:
+        """The item of a scene.
+
+        Raises:
+            SupersededError: Another version is listed now.
+        """
+        try:
+            item = self.item(scene.collection, scene.item_id)
+        except UnknownItemError as error:
+            raise SupersededError from error
+        if item_version(item) != scene.version:
+            raise SupersededError
+        return item
+
+    def _raster(self, scene: Scene, key: str) -> Path | None:
+        """The file of a raster asset; None when the scene has no such asset.
+
+        Raises:
+            BadRenderingError: The asset is not a raster.
+            SupersededError: Another version is listed now.
+        """
+        item = self.document(scene)
+        if key not in item["assets"]:
+            return None
+        path = asset_path(item, key, home=self._home, asset_roots=self._asset_roots)
+        if path.suffix.lower() not in _RASTER_SUFFIXES:
+            raise BadRenderingError(f"asset {key} of item {scene.item_id} is not a raster")
+        return path
+
+    def file(self, item: dict[str, Any], key: str) -> Path:
+        """The file of any asset of an item; raises as `catalog.item.asset_path`."""
+        return asset_path(item, key, home=self._home, asset_roots=self._asset_roots)
+
+    def _finest_gsd_m(self, layer: Layer) -> float | None:
+        """Ground sample distance of the finest of each collection's newest scenes."""
+        newest = [
+            item
+            for collection in layer.collections
+            for item in self._store.search(Search(collections=(collection,), limit=1)).items
+        ]
+        stated = [
+            value
+            for item in newest
+            for value in (item["properties"].get("gsd"), *(asset.get("gsd") for asset in item["assets"].values()))
+            if value
+        ]
+        return min(stated, default=None)
+
+
+class SceneIndex:
+    """Gives the newest snapshot of the catalogue; asking is cheap enough for every tile."""
+
+    def __init__(self, store: ItemStore, *, home: Path, asset_roots: Sequence[Path] = ()) -> None:
+        self.store = store
+        self._home = home
+        self._asset_roots = tuple(asset_roots)
+        self._newest = self._take(store.sequence())
+
+    def newest(self) -> Snapshot:
+        """The catalogue as it is now; a publication by any process is in it."""
+        sequence = self.store.sequence()
+        snapshot = self._newest
+        if snapshot.sequence != sequence:
+            snapshot = self._newest = self._take(sequence)
+        return snapshot
+
+    def _take(self, sequence: int) -> Snapshot:
+        return Snapshot(self.store, sequence, home=self._home, asset_roots=self._asset_roots)
+
+
+def utc_date(when: datetime) -> str:
+    """The UTC date as ISO text."""
+    return when.astimezone(UTC).date().isoformat()

@@ -1,0 +1,107 @@
+"""Deterministic Items and Collections for tests of the catalogue, and a plain scan as the oracle of searches."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import shapely
+import shapely.affinity
+from shapely.geometry import mapping, shape
+
+START = datetime(2020, 1, 1, 3, 20, tzinfo=UTC)
+COLLECTIONS = ("gf1-pms", "gf1-wfv", "gf2-pms")
+
+_VERSION = "https://stac-extensions.github.io/version/v1.2.0/schema.json"
+_FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
+
+
+def some_collection(collection):
+    """A collection document as the catalogue keeps it, with a link of its own."""
+    return {
+        "type": "Collection",
+        "stac_version": "1.1.0",
+        "stac_extensions": [],
+        "id": collection,
+        "title": f"{collection} 测试",
+        "description": "Scenes made for tests.",
+        "license": "other",
+        "extent": {
+            "spatial": {"bbox": [[-180, -90, 180, 90]]},
+            "temporal": {"interval": [["2020-01-01T00:00:00Z", None]]},
+        },
+        "links": [{"rel": "license", "href": "https://example.com/licence", "type": "text/html"}],
+    }
+
+
+def some_items(count):
+    """Items spread over the collections, China and three years; a turned square each, several at the same instant."""
+    return [_some_item(number) for number in range(count)]
+
+
+def crossing_item():
+    """An item on both sides of the antimeridian, split as GeoJSON wants it."""
+    item = _some_item(900_000)
+    east, west = shapely.box(179.5, 50, 180, 51), shapely.box(-180, 50, -179.2, 51)
+    return {**item, "bbox": [179.5, 50.0, -179.2, 51.0], "geometry": _geojson(shapely.union_all([east, west]))}
+
+
+def scan(items, *, collections=None, ids=None, area=None, interval=(None, None)):
+    """Ids that a search must give, newest first, by looking at every item."""
+    start, end = interval
+    found = [
+        item
+        for item in items
+        if (collections is None or item["collection"] in collections)
+        and (ids is None or item["id"] in ids)
+        and (area is None or shape(item["geometry"]).intersects(area))
+        and (start is None or start <= _acquired(item))
+        and (end is None or _acquired(item) <= end)
+    ]
+    return [
+        item["id"]
+        for item in sorted(found, key=lambda item: (-_acquired(item).timestamp(), item["collection"], item["id"]))
+    ]
+
+
+def _acquired(item):
+    return datetime.fromisoformat(item["properties"]["datetime"])
+
+
+def _some_item(number):
+    collection = COLLECTIONS[number % 3]
+    when = START + timedelta(days=(number // 4) * 13 % 1000, minutes=number // 4)
+    identity = f"GF{1 + number % 2}_PMS1_{when:%Y%m%dT%H%M%S}_L1A{number:010d}"
+    centre = (75 + number * 7.3 % 60, 18 + number * 3.7 % 34)
+    footprint = shapely.affinity.rotate(shapely.box(-0.2, -0.2, 0.2, 0.2), math.degrees(0.2 + number % 5 / 10))
+    footprint = shapely.affinity.translate(footprint, *centre)
+    stamp = f"{when:%Y-%m-%dT%H:%M:%S}Z"
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": [_VERSION, _FILE],
+        "id": identity,
+        "collection": collection,
+        "geometry": _geojson(footprint),
+        "bbox": list(footprint.bounds),
+        "properties": {
+            "datetime": stamp,
+            "created": stamp,
+            "updated": stamp,
+            "version": "1",
+            "title": f"{collection} {number}",
+        },
+        "links": [{"rel": "collection", "href": "../../collection.json"}],
+        "assets": {
+            "visual": _asset("./visual.tif", "image/tiff; application=geotiff; profile=cloud-optimized", "visual"),
+            "thumbnail": _asset("./thumbnail.webp", "image/webp", "thumbnail"),
+            "metadata": _asset(f"./source/{identity}.xml", "application/xml", "metadata"),
+        },
+    }
+
+
+def _asset(href, media_type, role):
+    return {"href": href, "type": media_type, "roles": [role], "file:checksum": "1220" + "0" * 64, "file:size": 1}
+
+
+def _geojson(geometry):
+    return orjson.loads(orjson.dumps(mapping(geometry)))
