@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,9 @@ from catalog.staging import checksum
 from catalog.store import open_store
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_S = 120.0
+"""A publisher that lives longer hangs, and is killed so that whoever waits for it notices."""
+
 _COLLECTION = "gf2-pms"
 _WEST, _SOUTH, _EAST, _NORTH = 116.0, 39.0, 116.02, 39.02
 
@@ -129,6 +133,8 @@ class Publisher:
             text=True,
         )
         self.pid = self._process.pid
+        self._watchdog = threading.Timer(PATIENCE_S, self._process.kill)
+        self._watchdog.start()
         self._questions, self._answers = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
 
     def wait_until_ready(self) -> None:
@@ -151,6 +157,7 @@ class Publisher:
         with contextlib.suppress(BrokenPipeError):
             self._questions.close()
         self._process.wait()
+        self._watchdog.cancel()
         self._answers.close()
 
     def kill(self) -> list[dict[str, Any]]:

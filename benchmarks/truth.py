@@ -9,10 +9,11 @@ for PMS truth_sharp.tif) and the elevation models that truth.json names. Prints 
 import argparse
 import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
+import cv2
 import numpy as np
 import rasterio
 from rasterio.warp import Resampling, reproject
@@ -26,25 +27,29 @@ from cog_builder.elevation import DemFile
 from cog_builder.pipeline import build_delivery
 from cog_builder.settings import CogBuilderSettings
 
+DELIVERIES = "GF[12]_*_L1A*.tar.gz"
+
+_GREEN = 1
 _WINDOW_PX = 64
 _SCALE = 10000.0
 
 
-@dataclass
-class Table:
-    """Rows of text under a heading."""
+@dataclass(frozen=True)
+class Accuracy:
+    """How a built scene compares with the truth; `…_gdal` is a plain GDAL build of the same delivery."""
 
-    heading: list[str]
-
-    def __post_init__(self):
-        self.rows = []
-
-    def __str__(self):
-        cells = [self.heading, *self.rows]
-        widths = [max(len(str(row[index])) for row in cells) for index in range(len(self.heading))]
-        return "\n".join(
-            "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells
-        )
+    geolocation_rms_px: float
+    geolocation_rms_px_gdal: float
+    shift_to_gdal_px: float
+    bias_percent: float
+    bias_percent_gdal: float
+    rmse_percent: float
+    rmse_percent_gdal: float
+    footprint_iou: float
+    metadata_exact: bool
+    sharp_ergas: float | None
+    """None without a pan band."""
+    sharp_ergas_plain_ratio: float | None
 
 
 def shifts_px(ours, truth, good):
@@ -110,53 +115,74 @@ def plain_ratio(scene, truth, dem):
     """Pan-sharpening by a plain ratio on GDAL's warps: bands · pan / mean of the bands' pan-like sum."""
     ms = gdal_reflectance(scene, scene.multispectral, truth, dem)
     pan = gdal_reflectance(scene, scene.pan, truth, dem)[..., 0]
-    import cv2
-
     ratio = scene.multispectral.gsd_m / scene.pan.gsd_m
     side = 2 * round(ratio / 2) + 1
     low = cv2.blur(pan, (side, side))
     return ms * (pan / np.maximum(low, 1))[..., None]
 
 
-def measure(delivery, truth_folder, dem, table):
-    """Build one delivery and add its row."""
+def measure(delivery, bundles):
+    """Build one delivery and compare it."""
+    truth_folder = delivery.with_name(delivery.name.removesuffix(".tar.gz") + ".truth")
     truth = json.loads((truth_folder / "truth.json").read_text())
+    dem = bundles / truth["dem"]
     settings = CogBuilderSettings(target_crs=truth["expected_crs"])
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as workspace:
         item = build_delivery(delivery, Path(folder), elevation=DemFile(dem, "ellipsoid"), settings=settings)
         scene = open_delivery(delivery, Path(workspace))
-        ours, wanted = on_grid_of(Path(folder) / "analytic.tif", truth_folder / "truth_reflectance.tif")
+        reflectance = truth_folder / "truth_reflectance.tif"
+        ours, wanted = on_grid_of(Path(folder) / "analytic.tif", reflectance)
         with rasterio.open(truth_folder / "truth_mask.tif") as mask:
             clear = mask.read(1) == 1
-        peer = np.moveaxis(
-            gdal_reflectance(scene, scene.multispectral, truth_folder / "truth_reflectance.tif", dem), -1, 0
-        )
+        peer = np.moveaxis(gdal_reflectance(scene, scene.multispectral, reflectance, dem), -1, 0)
         good = clear & (ours > 0).all(0) & (wanted > 0).all(0) & (peer > 0).all(0)
-        band = 1
-        rms = [float(np.sqrt((shifts_px(x[band], wanted[band], good) ** 2).sum(1).mean())) for x in (ours, peer)]
-        to_gdal = np.abs(shifts_px(ours[band], peer[band], good).mean(0)).max()
-        (bias, rmse), (peer_bias, peer_rmse) = errors(ours, wanted, good), errors(peer, wanted, good)
         made, real = shape(item["geometry"]), make_valid(shape(truth["footprint"]))
-        iou = made.intersection(real).area / made.union(real).area
-        properties = item["properties"]
-        exact = (
-            datetime.fromisoformat(properties["datetime"]) == datetime.fromisoformat(truth["datetime_utc"])
-            and abs(properties["view:sun_elevation"] - truth["sun_elevation"]) < 0.001
-            and abs(properties["view:sun_azimuth"] - truth["sun_azimuth"]) < 0.001
-            and properties.get("eo:cloud_cover") == truth["cloud_percent"]
-        )
-        row = [delivery.name[:36], f"{rms[0]:.4f} ({rms[1]:.4f})", f"{to_gdal:.4f}", f"{bias:.3f} ({peer_bias:.3f})"]
-        row += [f"{rmse:.3f} ({peer_rmse:.3f})", f"{iou:.4f}", "yes" if exact else "NO"]
+        sharpened = (None, None)
         if scene.pan is not None:
-            sharp, wanted = on_grid_of(Path(folder) / "sharp.tif", truth_folder / "truth_sharp.tif")
-            ratio = scene.multispectral.gsd_m / scene.pan.gsd_m
-            peer = np.moveaxis(plain_ratio(scene, truth_folder / "truth_sharp.tif", dem), -1, 0)
-            good = (sharp > 0).all(0) & (wanted > 0).all(0) & (peer > 0).all(0)
-            rms = float(np.sqrt((shifts_px(sharp[band], wanted[band], good) ** 2).sum(1).mean()))
-            row += [f"{rms:.4f}", f"{ergas(sharp, wanted, good, ratio):.3f} ({ergas(peer, wanted, good, ratio):.3f})"]
-        else:
-            row += ["–", "–"]
-        table.rows.append(row)
+            sharpened = sharp_errors(scene, Path(folder) / "sharp.tif", truth_folder, dem)
+    bias, rmse = errors(ours, wanted, good)
+    peer_bias, peer_rmse = errors(peer, wanted, good)
+    return Accuracy(
+        rms_px(ours, wanted, good),
+        rms_px(peer, wanted, good),
+        float(np.abs(shifts_px(ours[_GREEN], peer[_GREEN], good).mean(0)).max()),
+        bias,
+        peer_bias,
+        rmse,
+        peer_rmse,
+        made.intersection(real).area / made.union(real).area,
+        is_exact(item["properties"], truth),
+        *sharpened,
+    )
+
+
+def rms_px(ours, truth, good):
+    """Root mean square of the windows' shifts, of the green band."""
+    return float(np.sqrt((shifts_px(ours[_GREEN], truth[_GREEN], good) ** 2).sum(1).mean()))
+
+
+def is_exact(properties, truth):
+    """Whether time, sun and cloud are those of the truth."""
+    return (
+        datetime.fromisoformat(properties["datetime"]) == datetime.fromisoformat(truth["datetime_utc"])
+        and abs(properties["view:sun_elevation"] - truth["sun_elevation"]) < 0.001
+        and abs(properties["view:sun_azimuth"] - truth["sun_azimuth"]) < 0.001
+        and properties.get("eo:cloud_cover") == truth["cloud_percent"]
+    )
+
+
+def sharp_errors(scene, cog, truth_folder, dem):
+    """ERGAS of our sharpened bands and of the plain ratio, in the clear part of the truth's window."""
+    path = truth_folder / "truth_sharp.tif"
+    sharp, wanted = on_grid_of(cog, path)
+    clear = np.zeros(sharp.shape[1:], np.uint8)
+    with rasterio.open(path) as place, rasterio.open(truth_folder / "truth_mask.tif") as mask:
+        nearest = {"resampling": Resampling.nearest, "dst_transform": place.transform, "dst_crs": place.crs}
+        reproject(rasterio.band(mask, 1), clear, **nearest)
+    peer = np.moveaxis(plain_ratio(scene, path, dem), -1, 0)
+    good = (clear == 1) & (sharp > 0).all(0) & (wanted > 0).all(0) & (peer > 0).all(0)
+    ratio = scene.multispectral.gsd_m / scene.pan.gsd_m
+    return ergas(sharp, wanted, good, ratio), ergas(peer, wanted, good, ratio)
 
 
 def main():
@@ -165,25 +191,13 @@ def main():
     parser.add_argument("bundles", type=Path)
     parser.add_argument("--only", default="")
     options = parser.parse_args()
-    table = Table(
-        [
-            "delivery",
-            "geolocation RMS px (GDAL)",
-            "shift to GDAL px",
-            "bias % (GDAL)",
-            "RMSE % (GDAL)",
-            "footprint IoU",
-            "metadata exact",
-            "sharp RMS px",
-            "sharp ERGAS (plain ratio)",
-        ]
-    )
-    for delivery in sorted(options.bundles.glob("GF[12]_*_L1A*.tar.gz")):
-        if options.only in delivery.name:
-            truth_folder = delivery.with_name(delivery.name.removesuffix(".tar.gz") + ".truth")
-            dem = options.bundles / json.loads((truth_folder / "truth.json").read_text())["dem"]
-            measure(delivery, truth_folder, dem, table)
-    print(table)
+    deliveries = [path for path in sorted(options.bundles.glob(DELIVERIES)) if options.only in path.name]
+    names = [field.name for field in fields(Accuracy)]
+    print("".ljust(38), *(name.rjust(len(name)) for name in names), sep="  ")
+    for delivery in deliveries:
+        figures = astuple(measure(delivery, options.bundles))
+        shown = [f"{value:.4f}" if isinstance(value, float) else str(value) for value in figures]
+        print(delivery.name[:38], *(text.rjust(len(name)) for text, name in zip(shown, names, strict=True)), sep="  ")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import signal
 import time
 
 VARIABLE = "NODE_FAILPOINT"
-STEPS = ("claim", "copy", "verify", "seal", "rename", "registered", "release")
+STEPS = ("claim", "copy", "verify", "seal", "fence", "rename", "registered", "release")
 """The steps of `catalog.publishing.publish`, in order."""
 
 _SLEEP_S = 3.0
@@ -23,6 +23,7 @@ def fail_point(step: str) -> None:
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif action == "stop":
+        del os.environ[VARIABLE]  # once: the step may come again after the pause
         os.kill(os.getpid(), signal.SIGSTOP)
     elif action == "sleep":
         time.sleep(_SLEEP_S)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from catalog import lock, sidecar
-from catalog.errors import CatalogError, ItemExistsError
-from catalog.item import ITEM_FILE, asset_path, item_folder, item_version
-from catalog.publishing import listed_version, resume
+from catalog.errors import CatalogError, InvalidItemError, ItemExistsError
+from catalog.item import ITEM_FILE, asset_path, item_folder
+from catalog.publishing import listed_version, remove_version, resume
 from catalog.search import ItemStore
-from catalog.staging import checksum, staging_folder
+from catalog.staging import checksum
 
 GRACE_S = 900.0
 """Longer than the longest request and any client's cache of an answer that names a version."""
@@ -110,11 +110,10 @@ def _settle_versions(scene: Path, home: Path, store: ItemStore, swept: Swept, gr
     if [path.name for path in scene.iterdir()] == [before]:
         return
     with contextlib.suppress(ItemExistsError), store.claim(scene.name) as fence:  # else a living publisher is at it
-        listed = resume(scene, store=store, fence=fence)
+        listed = resume(scene, home=home, store=store, fence=fence)
         swept.resumed += listed != before
         for folder in _superseded(scene, listed, grace_s):
-            with staging_folder(home) as waste:
-                folder.rename(waste / folder.name)
+            remove_version(folder, home)
             swept.removed_versions += 1
         if not any(scene.iterdir()):
             scene.rmdir()
@@ -142,5 +141,8 @@ def _problems(item: dict[str, Any], home: Path, asset_roots: Sequence[Path]) -> 
         elif "file:checksum" in asset and checksum(path) != asset["file:checksum"]:
             yield f"asset {key} does not have the checksum of file:checksum"
     folder = item_folder(home, item)
-    if folder.is_dir() and sidecar.read_version(folder.parent, int(item_version(item))) != item:
-        yield f"{ITEM_FILE} differs from the catalogue"
+    try:
+        if folder.is_dir() and sidecar.read_item(folder) != item:
+            yield f"{ITEM_FILE} differs from the catalogue"
+    except InvalidItemError as error:
+        yield str(error)

@@ -6,7 +6,6 @@ claim → stage → verify → seal → rename → register → release. Files f
 
 import contextlib
 import errno
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from catalog.collection import collection_document
 from catalog.durable import make_folder, sync_file, sync_folder, write_file
 from catalog.errors import InvalidItemError, ItemExistsError, UnknownCollectionError, UnknownItemError
 from catalog.fail_point import fail_point
-from catalog.item import ITEM_FILE, check_built_item, item_version
+from catalog.item import ITEM_FILE, item_version
 from catalog.search import Change, ItemStore, Search
 from catalog.staging import check_files, naming_a_full_disk, stage_files, staging_folder
 
@@ -72,14 +71,14 @@ def publish(
         ItemExistsError: Another publisher holds the scene, or it is recalled.
         DiskFullError: There is no room; nothing was changed.
     """
-    item = _read_item(folder)
+    item = sidecar.read_item(folder)
     scene = sidecar.scene_folder(home, item["collection"], item["id"])
     with naming_a_full_disk(item["id"]), _claimed(store, item["id"], wait_s) as fence:
         fail_point("claim")
         recalled = (scene / sidecar.TOMBSTONE_FILE).exists()
         if recalled and not replace:
             raise ItemExistsError(f"scene {item['id']} was recalled; restore it, or replace it on purpose")
-        listed = None if recalled else resume(scene, store=store, fence=fence)
+        listed = None if recalled else resume(scene, home=home, store=store, fence=fence)
         if listed is not None and not replace:
             return Published(item["collection"], item["id"], listed, already_published=True)
         _ensure_collection(item["collection"], home=home, store=store)
@@ -89,11 +88,11 @@ def publish(
             verify(staged, item)
             check_files(staged, item)
             fail_point("verify")
-            item = _seal_and_rename(staged, item, scene)
-        change = store.register(item, fence=fence)
-        fail_point("registered")
+            item = _seal_and_rename(staged, item, scene, check_fence=lambda: store.check_fence(item["id"], fence))
         if recalled:
             sidecar.remove_tombstone(home, item["collection"], item["id"])
+        change = store.register(item, fence=fence)
+        fail_point("registered")
     fail_point("release")
     return Published(item["collection"], item["id"], change.version, already_published=False)
 
@@ -130,7 +129,7 @@ def restore(item_id: str, *, home: Path, store: ItemStore) -> list[Change]:
         return [store.restore(collection, item_id) for collection in found]
 
 
-def resume(scene: Path, *, store: ItemStore, fence: int) -> str | None:
+def resume(scene: Path, *, home: Path, store: ItemStore, fence: int) -> str | None:
     """List the newest version of a scene when a crash left it unlisted; gives the version that is listed then.
 
     A version that lost its files is removed instead: it was never acknowledged.
@@ -141,12 +140,19 @@ def resume(scene: Path, *, store: ItemStore, fence: int) -> str | None:
         return listed
     folder = scene / str(complete[-1])
     try:
-        item = _read_item(folder)
+        item = sidecar.read_item(folder)
         check_files(folder, item)
     except InvalidItemError:
-        shutil.rmtree(folder)
+        store.check_fence(scene.name, fence)
+        remove_version(folder, home)
         return listed
     return store.register(item, fence=fence).version
+
+
+def remove_version(folder: Path, home: Path) -> None:
+    """Take a version away at once, then delete its files."""
+    with staging_folder(home) as waste:
+        folder.rename(waste / folder.name)
 
 
 def listed_version(store: ItemStore, collection: str, item_id: str) -> str | None:
@@ -170,15 +176,6 @@ def _claimed(store: ItemStore, scene_id: str, wait_s: float) -> Iterator[int]:
         yield fence
 
 
-def _read_item(folder: Path) -> dict[str, Any]:
-    try:
-        item: dict[str, Any] = orjson.loads((folder / ITEM_FILE).read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise InvalidItemError(f"{folder.name}: {ITEM_FILE} cannot be read: {error}") from error
-    check_built_item(item)
-    return item
-
-
 def _ensure_collection(collection: str, *, home: Path, store: ItemStore) -> None:
     try:
         document = store.collection(collection)
@@ -188,8 +185,14 @@ def _ensure_collection(collection: str, *, home: Path, store: ItemStore) -> None
     sidecar.write_collection(home, document)
 
 
-def _seal_and_rename(staged: Path, item: dict[str, Any], scene: Path) -> dict[str, Any]:
-    """Make the staged files durable and give them their place as the next version; gives the Item as sealed."""
+def _seal_and_rename(
+    staged: Path, item: dict[str, Any], scene: Path, *, check_fence: Callable[[], None]
+) -> dict[str, Any]:
+    """Make the staged files durable and give them their place as the next version; gives the Item as sealed.
+
+    The number is chosen before the fence is checked: a publisher that pauses after the check finds the number taken,
+    or is followed by a higher one, so it can never stand above the publisher that took over.
+    """
     for path in staged.rglob("*"):
         if path.is_file():
             sync_file(path)
@@ -203,6 +206,8 @@ def _seal_and_rename(staged: Path, item: dict[str, Any], scene: Path) -> dict[st
             if path.is_dir():
                 sync_folder(path)
         fail_point("seal")
+        check_fence()
+        fail_point("fence")
         try:
             staged.rename(scene / version)
         except OSError as error:

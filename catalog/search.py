@@ -117,6 +117,13 @@ class ItemStore(Protocol):
             ItemExistsError: Another live publisher holds it.
         """
 
+    def check_fence(self, scene_id: str, fence: int) -> None:
+        """See that no later claim of the scene was made.
+
+        Raises:
+            ItemExistsError: The fencing number is no longer the newest.
+        """
+
     def register(self, item: dict[str, Any], *, fence: int | None = None) -> Change:
         """List an item (in place of its earlier version) in one transaction; its commit is the publication.
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from catalog.environment import refuse_unknown_variables
+
 PREFIX = "CATALOG_"
 
 
@@ -40,9 +42,5 @@ class CatalogSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown_variables(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """A misspelt variable would otherwise be silently without effect."""
-        known = {f"{PREFIX}{name}".upper() for name in cls.model_fields}
-        unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
-        if unknown:
-            raise ValueError(f"unknown settings: {', '.join(unknown)}")
+        refuse_unknown_variables(PREFIX, cls.model_fields)
         return values

@@ -7,6 +7,7 @@ loaded/<number>.ndjson                           what `catalog load` took in, Co
 """
 
 import itertools
+import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +16,13 @@ from typing import Any
 import orjson
 
 from catalog.durable import move_file, sync_folder, write_file
-from catalog.item import ITEM_FILE, item_version
+from catalog.errors import InvalidItemError
+from catalog.item import ITEM_FILE, check_built_item, item_version
 from catalog.search import Change, ItemStore
-from catalog.staging import staging_folder
+from catalog.staging import check_files, staging_folder
 from catalog.timestamp import format_datetime, parse_datetime
+
+logger = logging.getLogger(__name__)
 
 COLLECTION_FILE = "collection.json"
 TOMBSTONE_FILE = "recalled.json"
@@ -48,9 +52,18 @@ def versions(scene: Path) -> list[int]:
     return sorted(int(path.parent.name) for path in scene.glob(f"*/{ITEM_FILE}") if path.parent.name.isdecimal())
 
 
-def read_version(scene: Path, version: int) -> dict[str, Any]:
-    """The Item of a version."""
-    return _read(scene / str(version) / ITEM_FILE)
+def read_item(folder: Path) -> dict[str, Any]:
+    """The Item of a version or of a built folder.
+
+    Raises:
+        InvalidItemError: It cannot be read or breaks a rule.
+    """
+    try:
+        item = _read(folder / ITEM_FILE)
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise InvalidItemError(f"{folder.name}: {ITEM_FILE} cannot be read: {error}") from error
+    check_built_item(item)
+    return item
 
 
 def loaded_files(home: Path) -> list[Path]:
@@ -104,8 +117,16 @@ def _items(home: Path) -> Iterable[dict[str, Any]]:
     for path in loaded_files(home):
         yield from (document for document in _lines(path) if document["type"] == "Feature")
     for scene in scene_folders(home):
-        if found := versions(scene):
-            yield read_version(scene, found[-1])
+        for version in reversed(versions(scene)):
+            folder = scene / str(version)
+            try:
+                item = read_item(folder)
+                check_files(folder, item, checksums=False)
+            except InvalidItemError as error:
+                logger.error("version %s of %s is left out: %s", version, scene.name, error)
+                continue
+            yield item
+            break
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

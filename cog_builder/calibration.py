@@ -23,9 +23,11 @@ class Calibration:
         """Top-of-atmosphere reflectance, 0–1 (bright clouds may exceed 1).
 
         Args:
-            dn: Digital numbers, band last.
+            dn: Digital numbers, (row, column, band).
         """
-        return dn * self.factors + self.constants
+        rows, cols, _ = dn.shape  # whole rows at a time: numpy is slow over a last axis of four
+        found = dn.reshape(rows, -1) * np.tile(self.factors, cols) + np.tile(self.constants, cols)
+        return found.reshape(dn.shape)
 
 
 def calibration(scene: Scene, image: SourceImage) -> Calibration:

@@ -101,7 +101,7 @@ class CogWriter:
         if self.layout.masked:
             tables, image = _jpeg_block(_smooth_outside(pixels, valid))
             self._jpeg_tables = tables
-            mask = imagecodecs.zlib_encode(np.packbits(valid, axis=1), level=_DEFLATE_LEVEL)
+            mask = bytes(imagecodecs.zlib_encode(np.packbits(valid, axis=1).tobytes(), level=_DEFLATE_LEVEL))
         else:
             image = _deflate_block(np.where(valid[..., None], pixels, pixels.dtype.type(self.layout.nodata or 0)))
         with self._lock:
@@ -150,7 +150,7 @@ def _deflate_block(pixels: Pixels) -> bytes:
     """Horizontal differencing (TIFF predictor 2), then DEFLATE."""
     differences = pixels.copy()
     differences[:, 1:] -= pixels[:, :-1]
-    return bytes(imagecodecs.deflate_encode(differences, level=_DEFLATE_LEVEL, raw=False))
+    return bytes(imagecodecs.deflate_encode(differences.tobytes(), level=_DEFLATE_LEVEL, raw=False))
 
 
 def _jpeg_block(pixels: Pixels) -> tuple[bytes, bytes]:

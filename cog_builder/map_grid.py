@@ -56,7 +56,7 @@ class MapGrid:
         if self.epsg == WEB_MERCATOR:  # closed form: this runs for every block of every scene
             radius = MERCATOR_HALF_M / math.pi
             return np.degrees(x / radius), np.degrees(np.arctan(np.sinh(y / radius)))
-        return _to_degrees(self.epsg).transform(x, y)  # type: ignore[no-any-return]
+        return _to_degrees(self.epsg).transform(x, y)
 
 
 @cache

@@ -18,7 +18,7 @@ from cog_builder.rpc import Rpc
 
 Floats = NDArray[np.float64]
 
-_TOLERANCE_PX = 0.02
+_TOLERANCE_PX = 0.04
 _COARSEST_STEP = 32
 _KERNEL_MARGIN = 5
 """Raw pixels around a window that the cubic kernel and the filling of fill pixels reach for."""
@@ -27,8 +27,9 @@ _KERNEL_MARGIN = 5
 class RawPixels(Protocol):
     """A raw image that is read by windows (`source_raster.RawRaster`)."""
 
-    shape: tuple[int, int, int]
-    """(rows, columns, bands)."""
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(rows, columns, bands)."""
 
     def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> NDArray[np.uint16]:
         """The window [start, stop) as (row, column, band)."""
@@ -58,8 +59,7 @@ class Placement:
             longitude, latitude = (lattice.at(values, fine.row_nodes, fine.col_nodes) for values in degrees)
             raw = self._project(longitude, latitude)
             if step == 1 or self._is_close(lattice, degrees, fine, raw):
-                every_row, every_col = np.arange(height), np.arange(width)
-                col, row = (fine.at(values, every_row, every_col) for values in raw)
+                col, row = (fine.everywhere(values)[:height, :width] for values in raw)
                 return col, row
             step //= 2
 
@@ -92,19 +92,15 @@ class _Lattice:
 
     def __init__(self, height: int, width: int, step: int) -> None:
         self.step = step
-        self.row_nodes = np.arange(0, height - 1 + step, step, dtype=np.float64)
-        self.col_nodes = np.arange(0, width - 1 + step, step, dtype=np.float64)
-        if len(self.row_nodes) < 2:
-            self.row_nodes = np.array([0.0, step])
-        if len(self.col_nodes) < 2:
-            self.col_nodes = np.array([0.0, step])
+        self.row_nodes = np.arange(0, height + step, step, dtype=np.float64)
+        self.col_nodes = np.arange(0, width + step, step, dtype=np.float64)
 
     def nodes(self, first_row: float, first_col: float) -> tuple[Floats, Floats]:
         """(column, row) positions of all nodes on the grid."""
         col, row = np.meshgrid(first_col + self.col_nodes, first_row + self.row_nodes)
         return col, row
 
-    def at(self, values: Floats, rows: NDArray[np.generic], cols: NDArray[np.generic]) -> Floats:
+    def at(self, values: Floats, rows: Floats, cols: Floats) -> Floats:
         """Interpolate node values at the crossings of `rows` and `cols` (block positions)."""
         first, share = self._place(rows, len(self.row_nodes))
         between = values[first] + (values[first + 1] - values[first]) * share[:, None]
@@ -112,7 +108,15 @@ class _Lattice:
         left: Floats = between[:, first]
         return left + (between[:, first + 1] - left) * share
 
-    def _place(self, positions: NDArray[np.generic], nodes: int) -> tuple[NDArray[np.intp], Floats]:
+    def everywhere(self, values: Floats) -> Floats:
+        """Interpolate node values at every row and column from the first node to before the last."""
+        ramp = np.arange(self.step) / self.step
+        rises = np.diff(values, axis=0)[:, None, :] * ramp[:, None]
+        rows = (values[:-1, None, :] + rises).reshape(-1, values.shape[1])
+        rises = np.diff(rows, axis=1)[:, :, None] * ramp
+        return (rows[:, :-1, None] + rises).reshape(len(rows), -1)
+
+    def _place(self, positions: Floats, nodes: int) -> tuple[NDArray[np.intp], Floats]:
         """The node before each position, and how far the position is towards the next, 0–1."""
         place = positions / self.step
         first = np.minimum(place.astype(np.intp), nodes - 2)
@@ -154,15 +158,13 @@ def resample(raw: RawPixels, col: Floats, row: Floats, *, saturated_dn: int, int
     top, bottom = _span(row[inside], height)
     window = raw.read((top, bottom), (left, right))
     x, y = (col - left).astype(np.float32), (row - top).astype(np.float32)
-    imaged = window.any(axis=2)
     values = window.astype(np.float32)
-    if not imaged.all():
+    if window.min() == 0 and not (imaged := _any_band(window, 1)).all():
         values = _spread(values, imaged)
         inside &= _look_up(imaged, x, y, cv2.INTER_NEAREST) > 0
-    bright = (window >= saturated_dn).any(axis=2)
     saturated = np.zeros_like(inside)
-    if bright.any():
-        saturated = (_look_up(bright, x, y, cv2.INTER_LINEAR) > 0) & inside
+    if window.max() >= saturated_dn:
+        saturated = (_look_up(_any_band(window, saturated_dn), x, y, cv2.INTER_LINEAR) > 0) & inside
     drawn = cv2.remap(values, x, y, interpolation, borderMode=cv2.BORDER_REPLICATE)
     return Resampled(drawn.reshape(*col.shape, -1), inside, saturated)
 
@@ -172,8 +174,19 @@ def _span(positions: Floats, size: int) -> tuple[int, int]:
     return max(int(positions.min()) - _KERNEL_MARGIN, 0), min(int(positions.max()) + 2 + _KERNEL_MARGIN, size)
 
 
+def _any_band(window: NDArray[np.uint16], least: int) -> NDArray[np.bool_]:
+    """True where some band is at least `least`; band by band, which is much faster than numpy's `any`."""
+    found = window[..., 0] >= least
+    for band in range(1, window.shape[2]):
+        found |= window[..., band] >= least
+    return found
+
+
 def _look_up(flags: NDArray[np.bool_], x: NDArray[np.float32], y: NDArray[np.float32], how: int) -> NDArray[np.uint8]:
-    return cv2.remap(flags.view(np.uint8) * np.uint8(255), x, y, how, borderMode=cv2.BORDER_REPLICATE)
+    found: NDArray[np.uint8] = cv2.remap(
+        flags.view(np.uint8) * np.uint8(255), x, y, how, borderMode=cv2.BORDER_REPLICATE
+    )
+    return found
 
 
 def _spread(values: NDArray[np.float32], imaged: NDArray[np.bool_]) -> NDArray[np.float32]:

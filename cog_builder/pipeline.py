@@ -119,9 +119,8 @@ class _Build:
             Pyramid(writers, product.reduces, product.draw, on_block).write(self.settings.threads)
 
     def _ground(self) -> Elevation:
-        boxes = np.array([rough_bbox(image) for image in self.scene.images])
-        west, south, east, north = *boxes[:, :2].min(0), *boxes[:, 2:].max(0)
-        return self.elevation.around((west, south, east, north), max_cells=self.settings.dem_cells)
+        west, south, east, north = zip(*(rough_bbox(image) for image in self.scene.images), strict=True)
+        return self.elevation.around((min(west), min(south), max(east), max(north)), max_cells=self.settings.dem_cells)
 
     def _keep_side_files(self) -> None:
         source = self.folder / "source"

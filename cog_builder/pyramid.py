@@ -135,12 +135,13 @@ def _whole(block: Block, size: int) -> Block:
     if (height, width) == (size, size):
         return block
     missing = ((0, size - height), (0, size - width))
-    return Block(np.pad(block.pixels, (*missing, (0, 0))), np.pad(block.valid, missing))
+    pixels: Pixels = np.pad(block.pixels, (*missing, (0, 0)))
+    return Block(pixels, np.pad(block.valid, missing))
 
 
 def _paste(parts: Sequence[Block | None], size: int) -> Block:
     some = next(part for part in parts if part is not None)
-    pixels = np.zeros((size, size, some.pixels.shape[2]), some.pixels.dtype)
+    pixels: Pixels = np.zeros((size, size, some.pixels.shape[2]), some.pixels.dtype)
     valid = np.zeros((size, size), np.bool_)
     half = size // 2
     for index, part in enumerate(parts):

@@ -25,7 +25,8 @@ def cloudy(reflectance: NDArray[np.float32], common_names: tuple[str, ...]) -> N
     ratio = nir / np.maximum(red, 1e-3)
     low, high = _CLOUD_NIR_PER_RED
     found = (blue > _CLOUD_BLUE) & (blue - 0.5 * red > _CLOUD_HAZE) & (ratio > low) & (ratio < high)
-    return cv2.medianBlur(found.view(np.uint8), _SPECKLE_PX).view(np.bool_)
+    clean: NDArray[np.bool_] = cv2.medianBlur(found.view(np.uint8), _SPECKLE_PX).view(np.bool_)
+    return clean
 
 
 def flags(valid: NDArray[np.bool_], saturated: NDArray[np.bool_], cloud: NDArray[np.bool_]) -> NDArray[np.uint8]:

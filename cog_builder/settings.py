@@ -2,11 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from catalog.environment import refuse_unknown_variables
 from cog_builder.elevation import VerticalDatum
+
+PREFIX = "COG_BUILDER_"
 
 _WORKER_MIB = 120
 _BASE_MIB = 250
@@ -15,9 +19,7 @@ _BASE_MIB = 250
 class CogBuilderSettings(BaseSettings):
     """How scenes are built; environment variables `COG_BUILDER_…`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="COG_BUILDER_", frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     dem: Path | None = None
     """Elevation model (GeoTIFF, or a VRT over several) used where a command names none."""
@@ -30,6 +32,12 @@ class CogBuilderSettings(BaseSettings):
     """What one build may hold in memory, MiB; it decides how many threads work and how much of the DEM is kept."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     """Threads that draw and compress blocks."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_variables(cls, values: dict[str, Any]) -> dict[str, Any]:
+        refuse_unknown_variables(PREFIX, cls.model_fields)
+        return values
 
     @field_validator("dem")
     @classmethod

@@ -16,7 +16,7 @@ from cog_builder.scene import Scene
 from cog_builder.sensor import Band
 
 _EXTENSIONS = {
-    "eo": "v2.0.0",
+    "eo": "v1.1.0",  # not 2.0: clients find bands by their common names only through eo:bands (docs/decisions/0007)
     "file": "v2.1.0",
     "processing": "v1.2.0",
     "projection": "v2.0.0",
@@ -101,12 +101,15 @@ def write_item(item: dict[str, Any], folder: Path) -> None:
 
 
 def _assets(scene: Scene, folder: Path) -> dict[str, Any]:
-    bands = [_band(band) for band in scene.sensor.bands]
-    reflectance = [
-        {**band, "data_type": "uint16", "nodata": 0, "raster:scale": REFLECTANCE_SCALE, "raster:offset": 0}
-        for band in bands
-    ]
-    colours = [{"name": name, "eo:common_name": name, "data_type": "uint8"} for name in ("red", "green", "blue")]
+    spectral = [_band(band) for band in scene.sensor.bands]
+    values = {"data_type": "uint16", "nodata": 0, "raster:scale": REFLECTANCE_SCALE, "raster:offset": 0}
+    reflectance = {
+        "bands": [{**_prefixed(band), **values} for band in spectral],
+        "eo:bands": spectral,
+    }
+    colours = {
+        "bands": [{"name": name, "eo:common_name": name, "data_type": "uint8"} for name in ("red", "green", "blue")]
+    }
     coarse, fine = scene.multispectral.gsd_m, scene.finest_gsd_m
     assets = {
         "visual": _cog(folder / "visual.tif", "Picture", ["visual", "overview"], fine, colours),
@@ -118,7 +121,7 @@ def _assets(scene: Scene, folder: Path) -> dict[str, Any]:
             "Bit flags: 1 fill, 2 saturated, 4 cloud (low confidence)",
             ["data-mask", "cloud", "saturation"],
             coarse,
-            [{"name": "quality", "data_type": "uint8", "nodata": 1}],
+            {"bands": [{"name": "quality", "data_type": "uint8", "nodata": 1}]},
         ),
         "thumbnail": {
             **_file(folder / "thumbnail.webp"),
@@ -145,7 +148,7 @@ def _assets(scene: Scene, folder: Path) -> dict[str, Any]:
     return assets
 
 
-def _cog(path: Path, title: str, roles: list[str], gsd_m: float, bands: list[dict[str, Any]]) -> dict[str, Any]:
+def _cog(path: Path, title: str, roles: list[str], gsd_m: float, bands: dict[str, Any]) -> dict[str, Any]:
     with rasterio.open(path, driver="GTiff") as cog:
         return {
             **_file(path),
@@ -157,18 +160,24 @@ def _cog(path: Path, title: str, roles: list[str], gsd_m: float, bands: list[dic
             "proj:shape": list(cog.shape),
             "proj:transform": [float(value) for value in tuple(cog.transform)[:6]],
             "proj:bbox": [float(value) for value in cog.bounds],
-            "bands": bands,
+            **bands,
         }
 
 
 def _band(band: Band) -> dict[str, Any]:
+    """A band as `eo:bands` has it."""
     return {
         "name": band.name,
-        "eo:common_name": band.common_name,
-        "eo:center_wavelength": band.center_wavelength_um,
-        "eo:full_width_half_max": band.full_width_half_max_um,
-        "eo:solar_illumination": band.esun,
+        "common_name": band.common_name,
+        "center_wavelength": band.center_wavelength_um,
+        "full_width_half_max": band.full_width_half_max_um,
+        "solar_illumination": band.esun,
     }
+
+
+def _prefixed(band: dict[str, Any]) -> dict[str, Any]:
+    """The same as the common `bands` of STAC 1.1 has it."""
+    return {key if key == "name" else f"eo:{key}": value for key, value in band.items()}
 
 
 def _file(path: Path) -> dict[str, Any]:

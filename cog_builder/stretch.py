@@ -33,6 +33,7 @@ class Stretch:
             common_names: STAC common names of the bands, in order.
         """
         rgb = reflectance[..., [common_names.index(colour) for colour in _COLOURS]]
-        low, high = np.float32(self.low), np.float32(self.high)
+        low, high = np.array(self.low, np.float32), np.array(self.high, np.float32)
         shown = np.clip((rgb - low) / (high - low), 0, 1) ** np.float32(1 / self.gamma)
-        return np.rint(1 + 254 * shown).astype(np.uint8)
+        picture: NDArray[np.uint8] = np.rint(1 + 254 * shown).astype(np.uint8)
+        return picture

@@ -1,4 +1,4 @@
-"""The child process that decodes one foreign TIFF into a flat file; run as a script by `source_raster`, never imported.
+"""The child process that decodes one foreign TIFF into a flat file; `source_raster` runs this file as a script.
 
 Arguments: TIFF, target, rows, columns, bands. The target becomes pixel-interleaved little-endian uint16 without header.
 Limits are set before any native library sees the file (T12, L32). A full disk has its own exit code; the reason of any

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio import to_thread
 from fastapi import FastAPI
 from rasterio.errors import RasterioError
 from rio_tiler.errors import InvalidAssetName, PointOutsideBounds, RioTilerError, TileOutsideBounds
@@ -33,9 +34,10 @@ from imagery_node.tile_service import TileService
 from imagery_node.worker_pool import WorkerPool
 
 _MIB = 1024 * 1024
+_THREADS = 8
+"""For everything but drawing; each holds a connection to the catalogue."""
 
 STATUS_CODES: dict[type[Exception], int] = {
-    **catalog_errors.STATUS_CODES,
     **errors.STATUS_CODES,
     RioTilerError: 400,
     InvalidAssetName: 404,
@@ -43,7 +45,7 @@ STATUS_CODES: dict[type[Exception], int] = {
     TileOutsideBounds: 404,
     RasterioError: 502,
 }
-"""Every error a request may end with, other people's after ours."""
+"""What a request may end with beside the catalogue's errors: ours, then rio-tiler's and rasterio's."""
 
 
 def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings) -> FastAPI:
@@ -68,6 +70,7 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = _THREADS
         yield
         pool.close()
         store.close()
@@ -82,6 +85,7 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
     app.state.tiles = tiles
     for middleware in (RequestLimitsMiddleware, ProblemMiddleware, AnswerHeadersMiddleware):
         app.add_middleware(middleware)  # the last one added is the outermost
+    add_problem_handlers(app, catalog_errors.STATUS_CODES)
     add_problem_handlers(app, STATUS_CODES)
 
     app.router.routes.extend(tile_routes(tiles))

@@ -57,6 +57,7 @@ def decode_block(cog: Cog, level: int, row: int, col: int) -> Block:
         shape = image.block_shape
         return Block(np.broadcast_to(nothing, (*shape, image.samples)), np.broadcast_to(np.False_, shape))
     valid = _validity(cog, image, row, col, pixels)
+    pixels.setflags(write=False)  # many readers share it
     return Block(pixels, None if valid is None or valid.all() else valid)
 
 
@@ -136,10 +137,17 @@ def _validity(cog: Cog, level: Level, row: int, col: int, pixels: Pixels) -> NDA
         return decode_mask(cog, level.mask, row, col)
     if cog.has_alpha:
         return np.asarray(pixels[..., -1] >= _OPAQUE)
-    if pixels.dtype.kind == "f":
-        known = np.isfinite(pixels) if cog.nodata is None else np.isfinite(pixels) & (pixels != cog.nodata)
-    elif cog.nodata is None:
+    if cog.nodata is None and pixels.dtype.kind != "f":
         return None
-    else:
-        known = pixels != cog.nodata
-    return np.asarray(known.any(axis=2))
+    valid = _has_value(pixels[..., 0], cog.nodata)
+    for sample in range(1, pixels.shape[2]):
+        if valid.all():  # the rule: in the first band already
+            break
+        valid |= _has_value(pixels[..., sample], cog.nodata)
+    return valid
+
+
+def _has_value(band: Pixels, nodata: float | None) -> NDArray[np.bool_]:
+    if band.dtype.kind != "f":
+        return np.asarray(band != nodata)
+    return np.isfinite(band) if nodata is None else np.isfinite(band) & (band != nodata)

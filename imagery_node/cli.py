@@ -19,8 +19,10 @@ from catalog.errors import CatalogError
 from catalog.item import ITEM_FILE
 from catalog.loading import load
 from catalog.maintenance import export, rebuild, sweep, verify
-from catalog.publishing import Published, listed_version, publish, recall, restore, staging_folder
+from catalog.publishing import Published, listed_version, publish, recall, restore
+from catalog.search import ItemStore
 from catalog.settings import CatalogSettings
+from catalog.staging import staging_folder
 from catalog.store import open_store
 from cog_builder.check import check_scene
 from cog_builder.deliveries import open_delivery
@@ -29,6 +31,7 @@ from cog_builder.errors import CogBuilderError
 from cog_builder.pipeline import build_delivery, build_scene
 from cog_builder.scene import Scene
 from cog_builder.settings import CogBuilderSettings
+from cog_builder.simulation.command import simulate
 from imagery_node.report import Report, failure
 
 app = typer.Typer(
@@ -39,6 +42,7 @@ app = typer.Typer(
 )
 catalog_app = typer.Typer(help="Look after the catalogue.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
+app.command()(simulate)
 
 BAD_CONFIGURATION = 78
 REFUSALS = (CogBuilderError, CatalogError)
@@ -108,11 +112,12 @@ def publish_command(
     """Publish deliveries or built scene folders: checked, atomic, and a second time without effect."""
     settings = _builder_settings(workers)
     elevation = _elevation(dem, height, settings)
-    reserve_mib = _settings(CatalogSettings).disk_reserve_mib
-    store = open_store(home)
-    sweep(home, store)
+    catalog_settings = _settings(CatalogSettings)
+    store = _open(home)
+    sweep(home, store, grace_s=catalog_settings.grace_s)
 
     def published(folder: Path) -> Published:
+        reserve_mib = catalog_settings.disk_reserve_mib
         return publish(folder, home=home, store=store, verify=check_scene, replace=replace, reserve_mib=reserve_mib)
 
     with Report(as_json, paths) as report:
@@ -145,7 +150,7 @@ def recall_command(
 ) -> None:
     """Take a scene out of search, tiles and caches at once; its files and a tombstone stay."""
     with _refusing():
-        for change in recall(item_id, home=home, store=open_store(home), reason=reason):
+        for change in recall(item_id, home=home, store=_open(home), reason=reason):
             typer.echo(f"recalled {change.collection}/{change.item_id}, change {change.sequence}")
 
 
@@ -153,7 +158,7 @@ def recall_command(
 def restore_command(item_id: str, home: Home = _HOME) -> None:
     """List a recalled scene again."""
     with _refusing():
-        for change in restore(item_id, home=home, store=open_store(home)):
+        for change in restore(item_id, home=home, store=_open(home)):
             typer.echo(f"restored {change.collection}/{change.item_id}, change {change.sequence}")
 
 
@@ -166,7 +171,7 @@ def load_command(
 ) -> None:
     """List items whose files lie elsewhere, below the folders of CATALOG_ASSET_ROOTS."""
     settings = _settings(CatalogSettings)
-    store = open_store(home)
+    store = _open(home)
     with _refusing():
         for file in files:
             count = load(file, home=home, store=store, asset_roots=settings.asset_roots)
@@ -177,13 +182,13 @@ def load_command(
 def rebuild_command(home: Home = _HOME) -> None:
     """Make the catalogue anew from the files."""
     with _refusing():
-        typer.echo(f"listed {rebuild(home, open_store(home))} items")
+        typer.echo(f"listed {rebuild(home, _open(home))} items")
 
 
 @catalog_app.command("verify")
 def verify_command(home: Home = _HOME) -> None:
     """Compare the catalogue with the files; exit 1 when they differ."""
-    store = open_store(home)
+    store = _open(home)
     found = 0
     for finding in verify(home, store, asset_roots=_settings(CatalogSettings).asset_roots):
         found += 1
@@ -195,7 +200,7 @@ def verify_command(home: Home = _HOME) -> None:
 @catalog_app.command("export")
 def export_command(home: Home = _HOME) -> None:
     """Write every collection and item, one a line, as `catalog load` reads them."""
-    for document in export(home, open_store(home)):
+    for document in export(home, _open(home)):
         sys.stdout.buffer.write(orjson.dumps(document) + b"\n")
 
 
@@ -214,7 +219,7 @@ def serve(
     os.environ["IMAGERY_NODE_HOME"] = str(home.resolve())
     _settings(ImageryNodeSettings)
     _settings(CatalogSettings)
-    open_store(home).close()
+    _open(home).close()
     uvicorn.run(
         "imagery_node.app:app_from_environment",
         factory=True,
@@ -230,6 +235,15 @@ def main() -> None:
     """Run the command line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     app()
+
+
+def _open(home: Path) -> ItemStore:
+    """Open the catalogue, or end with exit code 78 where the folder cannot be used."""
+    try:
+        return open_store(home)
+    except OSError as error:
+        typer.echo(f"--home {home}: {error.strerror}; expected a folder that can be written to", err=True)
+        raise typer.Exit(BAD_CONFIGURATION) from error
 
 
 def _settings(kind: type[Settings], **values: Any) -> Settings:

@@ -127,11 +127,14 @@ class Cog:
     def pixels_per_metre(self) -> tuple[float, float]:
         """Full-resolution columns and rows that one Web Mercator metre spans at the image's centre."""
         height, width = self.levels[0].shape
-        transform = self.georeference.transform
-        nodes = [transform * (width / 2 + dx, height / 2 + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))]
-        xs, ys = to_web_mercator(self.georeference.crs).transform([x for x, _ in nodes], [y for _, y in nodes])
+        nodes = [self.georeference.transform * (width / 2 + dx, height / 2 + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))]
+        transformer = to_web_mercator(self.georeference.crs)
+        xs, ys = transformer.transform([x for x, _ in nodes], [y for _, y in nodes])
         per_pixel = np.array([[xs[1] - xs[0], xs[2] - xs[0]], [ys[1] - ys[0], ys[2] - ys[0]]])
-        col, row = np.linalg.inv(per_pixel)
+        try:
+            col, row = np.linalg.inv(per_pixel)
+        except np.linalg.LinAlgError:
+            col = row = np.array((np.inf, np.inf))
         return float(np.hypot(*col)), float(np.hypot(*row))
 
 
@@ -186,17 +189,20 @@ def _parse(path: Path, read: tiff.ReadRange, version: tuple[int, int, int]) -> C
     levels = [replace(image, mask=masks.get(image.shape)) for image in images]
     _check_alike(levels, [kind for kind in kinds if not kind & _MASK])
     extra = main.numbers.get(tiff.EXTRA_SAMPLES)
-    has_alpha = levels[0].samples > 1 and extra is not None and len(extra) > 0 and int(extra[-1]) in (1, 2)
-    return Cog(
+    alpha_last = levels[0].samples > 1 and extra is not None and len(extra) > 0 and int(extra[-1]) in (1, 2)
+    cog = Cog(
         path=path,
         version=version,
         read=read,
         levels=tuple(levels),
         georeference=read_georeference(main, path),
-        nodata=_nodata(main.text(tiff.GDAL_NODATA)),
-        has_alpha=has_alpha,
-        band_names=band_names(main.text(tiff.GDAL_METADATA), levels[0].samples - has_alpha),
+        nodata=_nodata(main.text(tiff.GDAL_NODATA), levels[0].dtype),
+        has_alpha=alpha_last,
+        band_names=band_names(main.text(tiff.GDAL_METADATA), levels[0].samples - alpha_last),
     )
+    if not np.isfinite((*cog.web_bounds, *cog.pixels_per_metre)).all():
+        raise UnreadableAssetError("lies outside the map")
+    return cog
 
 
 def _level(directory: tiff.Directory) -> Level:
@@ -252,8 +258,15 @@ def _check_alike(levels: list[Level], kinds: list[int]) -> None:
         raise UnreadableAssetError("blocks of the mask and of the image differ")
 
 
-def _nodata(text: str) -> float | None:
+def _nodata(text: str, dtype: np.dtype[np.generic]) -> float | None:
+    """The nodata value as pixels hold it: an int where it is whole, and to the precision of 32-bit floats."""
     try:
-        return float(text) if text.strip() else None
+        value = float(text) if text.strip() else None
     except ValueError as error:
         raise UnreadableAssetError(f"nodata is {text[:40]!r}, expected a number") from error
+    if value is None:
+        return None
+    if dtype.kind != "f":
+        return int(value) if value.is_integer() else value
+    with np.errstate(over="ignore"):
+        return float(np.float32(value))

@@ -40,8 +40,6 @@ class WindowPixels:
     """(row, column); None when every pixel is valid. Pixels outside the image are not."""
     bands: tuple[int, ...]
     """Where in the last axis the bands lie that were asked for, in their order."""
-    band_count: int
-    """How many samples are values; after them there may be alpha."""
 
 
 def read_window(cache: CogCache, cog: Cog, level: int, window: Window, bands: tuple[int, ...]) -> WindowPixels:
@@ -55,9 +53,9 @@ def read_window(cache: CogCache, cog: Cog, level: int, window: Window, bands: tu
         raise UnreadableAssetError(f"{cog.path.name}: has no overview coarse enough for this picture")
     samples: slice | list[int] = slice(None)
     if image.samples <= _FEW:
-        where, band_count = bands, image.samples - cog.has_alpha
+        where = bands
     else:
-        samples, where, band_count = list(bands), tuple(range(len(bands))), len(bands)
+        samples, where = list(bands), tuple(range(len(bands)))
 
     (block_height, block_width), (height, width) = image.block_shape, image.shape
     top, bottom = max(0, window.top), min(height, window.bottom)
@@ -69,7 +67,7 @@ def read_window(cache: CogCache, cog: Cog, level: int, window: Window, bands: tu
         block = cache.block(cog, level, block_rows[0], block_cols[0])
         y, x = block_rows[0] * block_height, block_cols[0] * block_width
         part = slice(top - y, bottom - y), slice(left - x, right - x)
-        return WindowPixels(block.pixels[*part, samples], _or_none(block.valid, part), where, band_count)
+        return WindowPixels(block.pixels[*part, samples], _or_none(block.valid, part), where)
 
     pixels = np.zeros((*window.shape, image.samples if image.samples <= _FEW else len(bands)), cog.dtype)
     valid = np.zeros(window.shape, np.bool_)
@@ -86,7 +84,7 @@ def read_window(cache: CogCache, cog: Cog, level: int, window: Window, bands: tu
             )
             pixels[place] = block.pixels[*source, samples]
             valid[place] = True if block.valid is None else block.valid[source]
-    return WindowPixels(pixels, None if inside and valid.all() else valid, where, band_count)
+    return WindowPixels(pixels, None if inside and valid.all() else valid, where)
 
 
 def _or_none(valid: NDArray[np.bool_] | None, part: tuple[slice, slice]) -> NDArray[np.bool_] | None:

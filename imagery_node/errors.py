@@ -8,6 +8,7 @@ ImageryNodeError
  │  └ TileOutsideGridError    404
  ├ UnreadableAssetError       502   a file the catalogue lists cannot be read
  ├ OverloadedError            503   the queue is full
+ ├ SupersededError            503   a scene was replaced or recalled while the answer was made
  └ DeadlineError              504   the work took longer than a caller should wait
 """
 
@@ -65,13 +66,19 @@ class OverloadedError(ImageryNodeError):
     code = "overloaded"
 
 
+class SupersededError(ImageryNodeError):
+    """A scene was replaced or recalled while the answer was made: ask again."""
+
+    code = "superseded"
+
+
 class DeadlineError(ImageryNodeError):
     """The work took longer than a caller should wait."""
 
     code = "deadline"
 
 
-STATUS_CODES: dict[type[ImageryNodeError], int] = {
+STATUS_CODES: dict[type[Exception], int] = {
     BadParameterError: 400,
     BadRenderingError: 400,
     NotFoundError: 404,
@@ -79,5 +86,6 @@ STATUS_CODES: dict[type[ImageryNodeError], int] = {
     TileOutsideGridError: 404,
     UnreadableAssetError: 502,
     OverloadedError: 503,
+    SupersededError: 503,
     DeadlineError: 504,
 }

@@ -32,7 +32,8 @@ _Function = Callable[..., Values]
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d{1,2})?|\.\d+(?:[eE][+-]?\d{1,2})?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<operator>\*\*|<=|>=|==|!=|[-+*/()<>,]))"
+    r"|(?P<operator>\*\*|<=|>=|==|!=|[-+*/()<>,]))",
+    re.ASCII,
 )
 
 

@@ -11,10 +11,12 @@ import rasterio
 from affine import Affine
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
+from pyproj.exceptions import ProjError
 from rasterio.errors import RasterioError
 
 from imagery_node import tiff
 from imagery_node.errors import UnreadableAssetError
+from imagery_node.grid import to_web_mercator
 
 _MODEL_TYPE, _RASTER_TYPE, _GEOGRAPHIC_CRS, _PROJECTED_CRS = 1024, 1025, 2048, 3072
 _PROJECTED, _GEOGRAPHIC = 1, 2
@@ -36,7 +38,7 @@ def read_georeference(directory: tiff.Directory, path: Path) -> Georeference:
     """The georeference of an image.
 
     Raises:
-        UnreadableAssetError: It has none.
+        UnreadableAssetError: It has none, or none that can be drawn on a map.
     """
     keys = _geo_keys(directory)
     transform = _transform(directory)
@@ -44,6 +46,10 @@ def read_georeference(directory: tiff.Directory, path: Path) -> Georeference:
         transform = transform * Affine.translation(-0.5, -0.5)
     code = keys.get({_PROJECTED: _PROJECTED_CRS, _GEOGRAPHIC: _GEOGRAPHIC_CRS}.get(keys.get(_MODEL_TYPE, 0), 0), 0)
     crs = f"EPSG:{code}" if 0 < code < _USER_DEFINED else _spelt_out_crs(path)
+    try:
+        to_web_mercator(crs)
+    except ProjError as error:
+        raise UnreadableAssetError(f"has a CRS that cannot be mapped: {crs[:80]}") from error
     return Georeference(crs, transform)
 
 

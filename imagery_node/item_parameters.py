@@ -1,11 +1,13 @@
-"""Parameters of the item routes as TiTiler's factories take them, with our bounds instead of none."""
+"""Parameters of the item routes as TiTiler's factories take them, with our bounds instead of none.
 
-import math
+TiTiler hands the fields on by name, so text becomes values in the fields where FastAPI put it.
+"""
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Query
+from fastapi import Query
 from pydantic import Field
 from rasterio.crs import CRS
 from rio_tiler.colormap import cmap
@@ -17,7 +19,16 @@ from catalog.geometry import read_geometry
 from catalog.request_limits import strict_json
 from imagery_node.errors import BadParameterError
 from imagery_node.expression import MAX_LENGTH
-from imagery_node.parameter import MAX_ASSETS, MAX_SIDE_PX, read_bands, read_crs, read_name, read_rescale
+from imagery_node.parameter import (
+    MAX_ASSETS,
+    MAX_SIDE_PX,
+    read_bands,
+    read_box,
+    read_crs,
+    read_name,
+    read_point,
+    read_rescale,
+)
 from imagery_node.rendering import MAX_INDEXES, Rendering
 
 MAX_FEATURES = 50
@@ -27,7 +38,7 @@ Side = Annotated[int | None, Field(ge=1, le=MAX_SIDE_PX)]
 
 
 @dataclass
-class AssetParameters(DefaultDependency):  # type: ignore[misc]  # TiTiler is untyped
+class AssetParameters(DefaultDependency):
     """Which assets to describe."""
 
     assets: Annotated[
@@ -40,7 +51,7 @@ class AssetParameters(DefaultDependency):  # type: ignore[misc]  # TiTiler is un
 
 
 @dataclass
-class BandParameters(DefaultDependency):  # type: ignore[misc]
+class BandParameters(DefaultDependency):
     """Which values to read: assets, and bands of them or an expression over all their bands."""
 
     assets: Annotated[list[str] | None, Query(max_length=MAX_ASSETS, description="Asset keys.")] = None
@@ -52,12 +63,13 @@ class BandParameters(DefaultDependency):  # type: ignore[misc]
     def __post_init__(self) -> None:
         """Check them as a rendering's."""
         self.assets = _checked_assets(self.assets) if self.assets else ["visual"]
-        self.indexes = read_bands(self.indexes) if self.indexes else None
-        Rendering(indexes=self.indexes, expression=self.expression)
+        indexes = read_bands(self.indexes) if self.indexes else None
+        Rendering(indexes=indexes, expression=self.expression)
+        self.indexes = indexes  # type: ignore[assignment]
 
 
 @dataclass
-class DatasetParameters(DefaultDependency):  # type: ignore[misc]
+class DatasetParameters(DefaultDependency):
     """How values are read."""
 
     unscale: Annotated[bool | None, Query(description="Apply the file's scale and offset.")] = None
@@ -70,7 +82,7 @@ class DatasetParameters(DefaultDependency):  # type: ignore[misc]
 
 
 @dataclass
-class PreviewParameters(DefaultDependency):  # type: ignore[misc]
+class PreviewParameters(DefaultDependency):
     """Size of a reduced picture; width and height win over max_size."""
 
     max_size: Side = 1024
@@ -91,7 +103,7 @@ class PartParameters(PreviewParameters):
 
 
 @dataclass
-class StatisticsParameters(DefaultDependency):  # type: ignore[misc]
+class StatisticsParameters(DefaultDependency):
     """Which statistics."""
 
     categorical: Annotated[bool | None, Query(description="Count values instead of describing them.")] = None
@@ -107,7 +119,7 @@ class StatisticsParameters(DefaultDependency):  # type: ignore[misc]
 
 
 @dataclass
-class HistogramParameters(DefaultDependency):  # type: ignore[misc]
+class HistogramParameters(DefaultDependency):
     """Bins of the histogram."""
 
     bins: Annotated[int, Query(alias="histogram_bins", ge=1, le=1024)] = 10
@@ -119,11 +131,11 @@ class HistogramParameters(DefaultDependency):  # type: ignore[misc]
             ((low, high),) = read_rescale([self.range])
             if low >= high:
                 raise BadParameterError("histogram_range must have min < max", limit="histogram_range")
-            self.range = (low, high)
+            self.range = low, high  # type: ignore[assignment]
 
 
 @dataclass
-class PictureParameters(DefaultDependency):  # type: ignore[misc]
+class PictureParameters(DefaultDependency):
     """How values become a picture."""
 
     rescale: Annotated[
@@ -133,15 +145,17 @@ class PictureParameters(DefaultDependency):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         """Check the stretch as a rendering's."""
-        self.rescale = read_rescale(self.rescale) if self.rescale else None
-        Rendering(rescale=self.rescale)
+        rescale = read_rescale(self.rescale) if self.rescale else None
+        Rendering(rescale=rescale)
+        self.rescale = rescale  # type: ignore[assignment]
 
 
 def colormap(
     colormap_name: Annotated[str | None, Query(max_length=64, description="Colour map of a single band.")] = None,
 ) -> ColorMapType | None:
     """The table of a named colour map."""
-    return cmap.get(colormap_name) if Rendering(colormap=colormap_name).colormap else None
+    name = Rendering(colormap=colormap_name).colormap
+    return cmap.get(name) if name else None
 
 
 def output_crs(dst_crs: Annotated[str | None, Query(max_length=64)] = None) -> CRS | None:
@@ -166,22 +180,13 @@ def no_process() -> None:
 async def check_place(request: Request) -> None:
     """Check coordinates in the address and geometries in the body before any work (L09, L10)."""
     path = request.path_params
-    numbers = [path[name] for name in ("lon", "lat", "minx", "miny", "maxx", "maxy") if name in path]
-    if not all(math.isfinite(_number(text)) for text in numbers):
-        raise BadParameterError("coordinates must be finite numbers", limit="bbox")
-    if "minx" in path and not (
-        _number(path["minx"]) < _number(path["maxx"]) and _number(path["miny"]) < _number(path["maxy"])
-    ):
-        raise BadParameterError("bbox is minx,miny,maxx,maxy with min < max", limit="bbox")
+    in_degrees = "coord_crs" not in request.query_params
+    if "lon" in path:
+        read_point(f"{path['lon']},{path['lat']}", in_degrees=in_degrees)
+    if "minx" in path:
+        read_box(",".join(path[name] for name in ("minx", "miny", "maxx", "maxy")), in_degrees=in_degrees)
     if request.method == "POST":
         _check_features(strict_json(await request.body()))
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise BadParameterError(f"{text[:40]!r} is not a number", limit="bbox") from error
 
 
 def _check_features(document: Any) -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attr
 import numpy as np
@@ -18,11 +18,12 @@ from rio_tiler.io import MultiBaseReader, Reader
 from rio_tiler.models import ImageData, PointData
 from rio_tiler.types import AssetInfo, BBox
 
-from catalog.errors import CatalogError
 from imagery_node.errors import BadParameterError, BadRenderingError, UnreadableAssetError
 from imagery_node.expression import parse_expression, used_bands
 from imagery_node.parameter import MAX_IMAGE_BYTES, MAX_IMAGE_PX, MAX_SOURCE_PX
 from imagery_node.scene_index import Scene, Snapshot
+
+Values = TypeVar("Values", ImageData, PointData)
 
 
 @dataclass
@@ -49,35 +50,33 @@ class OpenItem:
         Raises:
             InvalidAssetName: The item has none of that key.
         """
-        try:
-            path = self.snapshot.raster(self.scene, key)
-        except CatalogError as error:
-            raise UnreadableAssetError(f"{self.scene.item_id}: {error}") from error
+        path = self.snapshot.raster(self.scene, key)
         if path is None:
             raise InvalidAssetName(f"item {self.scene.item_id} has no asset {key!r}")
         return path
 
 
 @attr.s
-class GeoTiffReader(Reader):  # type: ignore[misc]  # rio-tiler is untyped
-    """rio-tiler's reader that knows the cost of a read beforehand and evaluates no text."""
+class GeoTiffReader(Reader):
+    """rio-tiler's reader of one file, with the cost of a read known beforehand."""
 
     cells_per_pixel: int = attr.ib(default=1, kw_only=True)
+    dataset: Any = attr.ib(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         """Open the file with the one driver that leads nowhere else."""
         try:
             self.dataset = self._ctx_stack.enter_context(rasterio.open(self.input, driver="GTiff"))
         except RasterioIOError as error:
-            raise UnreadableAssetError(f"{Path(self.input).name} cannot be opened") from error
-        super().__attrs_post_init__()
+            raise UnreadableAssetError(f"{Path(self.input or '').name} cannot be opened") from error
+        super().__attrs_post_init__()  # type: ignore[no-untyped-call]
 
-    def read(self, indexes: Sequence[int] | None = None, **options: Any) -> ImageData:
+    def read(self, indexes: Sequence[int] | None = None, **options: Any) -> ImageData:  # type: ignore[override]
         """Read the whole image, reduced."""
-        self._check_cost(self.width, self.height, indexes, options)
-        return super().read(indexes=indexes, **options)
+        self._check_cost(self.dataset.width, self.dataset.height, indexes, options)
+        return self._named(super().read(indexes=indexes, **options), indexes)
 
-    def part(
+    def part(  # type: ignore[override]
         self,
         bbox: BBox,
         dst_crs: CRS | None = None,
@@ -90,18 +89,35 @@ class GeoTiffReader(Reader):  # type: ignore[misc]  # rio-tiler is untyped
             left, bottom, right, top = transform_bounds(bounds_crs, self.crs, *bbox)
         except rasterio.errors.RasterioError as error:
             raise BadParameterError("the box does not lie where its reference system is valid", limit="bbox") from error
-        width, height = (right - left) / self.transform.a, (top - bottom) / -self.transform.e
+        width, height = (right - left) / self.dataset.res[0], (top - bottom) / self.dataset.res[1]
         if not (math.isfinite(width) and math.isfinite(height) and width > 0 and height > 0):
             raise BadParameterError("the box has no area in the item's reference system", limit="bbox")
         self._check_cost(width, height, indexes, options)
-        return super().part(bbox, dst_crs=dst_crs, bounds_crs=bounds_crs, indexes=indexes, **options)
+        image = super().part(bbox, dst_crs=dst_crs, bounds_crs=bounds_crs, indexes=indexes, **options)
+        return self._named(image, indexes)
+
+    def point(  # type: ignore[override]
+        self, lon: float, lat: float, indexes: Sequence[int] | None = None, **options: Any
+    ) -> PointData:
+        """Read the pixel at a place."""
+        self._check_bands(indexes)
+        return self._named(super().point(lon, lat, indexes=indexes, **options), indexes)
+
+    def _named(self, values: Values, indexes: Sequence[int] | None) -> Values:
+        """The values with the names of their bands: rio-tiler 9.4 gives each the name of the last."""
+        names = self.dataset.descriptions
+        values.band_descriptions = [names[index - 1] or f"b{index}" for index in indexes or range(1, values.count + 1)]
+        return values
+
+    def _check_bands(self, indexes: Sequence[int] | None) -> None:
+        if indexes and max(indexes) > self.dataset.count:
+            raise BadRenderingError(f"bidx is {max(indexes)}, the asset has {self.dataset.count} bands")
 
     def _check_cost(
         self, width: float, height: float, indexes: Sequence[int] | None, options: Mapping[str, Any]
     ) -> None:
         """Refuse before the work what would give or read too many pixels (L07, L08, L11)."""
-        if indexes and max(indexes) > self.dataset.count:
-            raise BadRenderingError(f"bidx is {max(indexes)}, the asset has {self.dataset.count} bands")
+        self._check_bands(indexes)
         out_width, out_height = _output_shape(width, height, options)
         bands = len(indexes) if indexes else self.dataset.count
         output_px = out_width * out_height
@@ -123,7 +139,7 @@ class GeoTiffReader(Reader):  # type: ignore[misc]  # rio-tiler is untyped
 
 
 @attr.s
-class ItemReader(MultiBaseReader):  # type: ignore[misc]  # rio-tiler is untyped
+class ItemReader(MultiBaseReader):
     """All raster assets of an item; expressions are evaluated by our own evaluator."""
 
     def __attrs_post_init__(self) -> None:
@@ -134,8 +150,10 @@ class ItemReader(MultiBaseReader):  # type: ignore[misc]  # rio-tiler is untyped
         self.bounds = tuple(self.input.document["bbox"])
         self.crs = WGS84_CRS
 
-    def _get_asset_info(self, asset: str) -> AssetInfo:
-        return AssetInfo(url=self.input.path(asset), name=asset, media_type=None, reader_options={}, method_options={})
+    def _get_asset_info(self, asset: str) -> AssetInfo:  # type: ignore[override]  # no options inside names
+        return AssetInfo(
+            url=str(self.input.path(asset)), name=asset, media_type=None, reader_options={}, method_options={}
+        )
 
     def preview(self, *arguments: Any, expression: str | None = None, **options: Any) -> ImageData:
         """See `MultiBaseReader.preview`."""
@@ -154,17 +172,25 @@ class ItemReader(MultiBaseReader):  # type: ignore[misc]  # rio-tiler is untyped
         point = super().point(*arguments, **options)
         if expression is None:
             return point
-        array, names = _evaluated(point.array, point.band_descriptions, expression)
+        array, names = _evaluated(point.array, _own_names(point), expression)
         return PointData(array, crs=point.crs, coordinates=point.coordinates, band_descriptions=names)
 
 
 def _image(image: ImageData, expression: str | None) -> ImageData:
     if expression is None:
         return image
-    array, names = _evaluated(image.array, image.band_descriptions, expression)
+    array, names = _evaluated(image.array, _own_names(image), expression)
     return ImageData(
         array, crs=image.crs, bounds=image.bounds, band_descriptions=names, cutline_mask=image.cutline_mask
     )
+
+
+def _own_names(values: ImageData | PointData) -> list[str]:
+    """Band names without the asset key that MultiBaseReader puts before each."""
+    return [
+        next((name.removeprefix(f"{key}_") for key in values.metadata or () if name.startswith(f"{key}_")), name)
+        for name in values.band_descriptions
+    ]
 
 
 def _evaluated(
@@ -172,7 +198,7 @@ def _evaluated(
 ) -> tuple[np.ma.MaskedArray[Any, Any], list[str]]:
     """Band arithmetic over (band, …); hidden where any band is, or where the result is not finite."""
     parsed = parse_expression(expression)
-    positions = used_bands(parsed, [name.rpartition("_")[2] for name in names])
+    positions = used_bands(parsed, names)
     floats = array.data.astype(np.float32)
     values = np.stack(parsed.evaluate({name: floats[at] for name, at in zip(parsed.names, positions, strict=True)}))
     hidden = np.ma.getmaskarray(array)[positions].any(axis=0) | ~np.isfinite(values)
@@ -182,7 +208,9 @@ def _evaluated(
 def _output_shape(width: float, height: float, options: Mapping[str, Any]) -> tuple[float, float]:
     """Columns and rows of the answer, as rio-tiler will choose them."""
     asked_width, asked_height, max_size = (options.get(name) for name in ("width", "height", "max_size"))
-    if asked_width or asked_height:
-        return asked_width or asked_height * width / height, asked_height or asked_width * height / width
+    if asked_width:
+        return asked_width, asked_height or asked_width * height / width
+    if asked_height:
+        return asked_height * width / height, asked_height
     scale = min(max_size / max(width, height), 1.0) if max_size else 1.0
     return max(width * scale, 1.0), max(height * scale, 1.0)

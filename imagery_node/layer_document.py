@@ -49,7 +49,7 @@ def layer_document(layer: Layer, snapshot: Snapshot, base_url: str, *, attributi
 
 
 def tilejson(name: str, tiles_url: str, bbox: BoundingBox, zooms: tuple[int, int], *, attribution: str) -> Document:
-    """TileJSON 3.0.0. Source: https://github.com/mapbox/tilejson-spec/tree/master/3.0.0"""
+    """A TileJSON document (version 3.0.0 of the specification)."""
     west, south, east, north = bbox
     return {
         "tilejson": "3.0.0",
@@ -85,7 +85,7 @@ def dates_document(footprints: list[Footprint], snapshot: Snapshot) -> Document:
     """
     if len(footprints) > MAX_SCENES_LISTED:
         raise BadParameterError(
-            f"{len(footprints)} scenes lie here, dates are listed for up to {MAX_SCENES_LISTED}; ask for a smaller place",
+            f"{len(footprints)} scenes lie here, dates are listed for up to {MAX_SCENES_LISTED}: ask for less ground",
             limit="scenes",
         )
     by_date: defaultdict[str, list[Footprint]] = defaultdict(list)

@@ -131,31 +131,38 @@ def read_crs(text: str | None) -> CRS | None:
     return CRS.from_epsg(code)
 
 
-def read_box(text: str) -> BoundingBox:
-    """West, south, east, north in degrees; west > east crosses the antimeridian.
+def read_box(text: str, *, in_degrees: bool = True) -> BoundingBox:
+    """West, south, east, north; in degrees, west > east crosses the antimeridian.
 
     Raises:
-        BadParameterError: Not four (or six, with heights) finite numbers on the earth that enclose an area.
+        BadParameterError: Not four (or six, with heights) finite numbers that enclose an area, on the earth if in
+            degrees.
     """
     try:
-        return read_bbox(_numbers(text))
+        numbers = _numbers(text)
+        if in_degrees:
+            return read_bbox(numbers)
+        left, bottom, right, top = numbers
     except ValueError as error:
-        raise BadParameterError(str(error), limit="bbox") from error
+        raise BadParameterError(f"bbox: {error}", limit="bbox") from error
+    if left >= right or bottom >= top:
+        raise BadParameterError("bbox must have left < right and bottom < top", limit="bbox")
+    return left, bottom, right, top
 
 
-def read_point(text: str) -> tuple[float, float]:
-    """Longitude and latitude in degrees.
+def read_point(text: str, *, in_degrees: bool = True) -> tuple[float, float]:
+    """Longitude and latitude, or x and y.
 
     Raises:
-        BadParameterError: Not two finite numbers on the earth.
+        BadParameterError: Not two finite numbers, on the earth if in degrees.
     """
     try:
-        lon, lat = _numbers(text)
+        x, y = _numbers(text)
     except ValueError as error:
-        raise BadParameterError("point is lon,lat in degrees", limit="point") from error
-    if not (-180 <= lon <= 180 and -90 <= lat <= 90):
+        raise BadParameterError("a point is two finite numbers: lon,lat", limit="point") from error
+    if in_degrees and not (-180 <= x <= 180 and -90 <= y <= 90):
         raise BadParameterError("point must lie in -180…180, -90…90", limit="point")
-    return lon, lat
+    return x, y
 
 
 def _numbers(text: str) -> list[float]:

@@ -33,8 +33,9 @@ def source_positions(
     """
     nodes, step = _nodes(crs, target)
     a, b, c, d, e, f = to_pixel[:6]
-    xs = a * nodes[0] + b * nodes[1] + (c - 0.5)
-    ys = d * nodes[0] + e * nodes[1] + (f - 0.5)
+    with np.errstate(invalid="ignore"):  # where PROJ has no answer it gives infinity
+        xs = a * nodes[0] + b * nodes[1] + (c - 0.5)
+        ys = d * nodes[0] + e * nodes[1] + (f - 0.5)
     known = np.isfinite(xs) & np.isfinite(ys)
     if not known.any():
         return None

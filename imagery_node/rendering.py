@@ -55,9 +55,10 @@ class Rendering:
             raise BadRenderingError(f"no colour map {self.colormap!r}")
 
 
+@lru_cache(maxsize=1)
 def colormap_names() -> frozenset[str]:
     """Names a Rendering may use; those with holes or intervals instead of 256 colours are left out."""
-    return _colormap_names()
+    return frozenset(name for name in cmap.list() if isinstance(cmap.get(name), dict) and len(cmap.get(name)) == 256)
 
 
 def needed_bands(rendering: Rendering, cog: Cog) -> tuple[int, ...]:
@@ -119,11 +120,6 @@ def _to_bytes(values: Pixels, rescale: tuple[tuple[float, float], ...] | None) -
     if len(set(gains)) > 1:
         above, gains = cv2.multiply(above, (*gains, 0.0)), [1.0]
     return with_bands(cv2.convertScaleAbs(cv2.max(above, 0.0), alpha=gains[0]))
-
-
-@lru_cache(maxsize=1)
-def _colormap_names() -> frozenset[str]:
-    return frozenset(name for name in cmap.list() if isinstance(cmap.get(name), dict) and len(cmap.get(name)) == 256)
 
 
 @lru_cache

@@ -1,15 +1,15 @@
 """What the node may show right now: layers, the scenes under a tile, and the files of their assets."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from catalog.errors import UnknownItemError
+from catalog.errors import CatalogError, UnknownItemError
 from catalog.item import acquired, asset_path, item_version
 from catalog.search import BoundingBox, Footprint, ItemStore, Search
-from imagery_node.errors import BadRenderingError, NotFoundError
+from imagery_node.errors import BadRenderingError, NotFoundError, SupersededError, UnreadableAssetError
 from imagery_node.layer import Layer, make_layers
 from imagery_node.when import When
 
@@ -36,10 +36,6 @@ class SceneList(NamedTuple):
     """The acquisition date that a single instant came to mean here."""
     complete: bool
     """False: more scenes lie here than one tile may draw from."""
-
-
-class SupersededError(Exception):
-    """A scene was replaced or recalled since its list was made: ask the newest snapshot again."""
 
 
 class Snapshot:
@@ -106,9 +102,9 @@ class Snapshot:
         try:
             item = self.item(scene.collection, scene.item_id)
         except UnknownItemError as error:
-            raise SupersededError from error
+            raise SupersededError(f"item {scene.item_id} is not listed any more") from error
         if item_version(item) != scene.version:
-            raise SupersededError
+            raise SupersededError(f"item {scene.item_id} has another version than {scene.version} now")
         return item
 
     def _raster(self, scene: Scene, key: str) -> Path | None:
@@ -116,19 +112,30 @@ class Snapshot:
 
         Raises:
             BadRenderingError: The asset is not a raster.
+            UnreadableAssetError: Its file is not where it may be read.
             SupersededError: Another version is listed now.
         """
         item = self.document(scene)
         if key not in item["assets"]:
             return None
-        path = asset_path(item, key, home=self._home, asset_roots=self._asset_roots)
+        try:
+            path = self.file(item, key)
+        except NotFoundError as error:
+            raise UnreadableAssetError(str(error)) from error
         if path.suffix.lower() not in _RASTER_SUFFIXES:
             raise BadRenderingError(f"asset {key} of item {scene.item_id} is not a raster")
         return path
 
     def file(self, item: dict[str, Any], key: str) -> Path:
-        """The file of any asset of an item; raises as `catalog.item.asset_path`."""
-        return asset_path(item, key, home=self._home, asset_roots=self._asset_roots)
+        """The file of any asset of an item.
+
+        Raises:
+            NotFoundError: It has no such asset, its file is gone, or its href leads where nothing may be read.
+        """
+        try:
+            return asset_path(item, key, home=self._home, asset_roots=self._asset_roots)
+        except CatalogError as error:
+            raise NotFoundError(f"the file of asset {key!r} of item {item['id']} is not here") from error
 
     def _finest_gsd_m(self, layer: Layer) -> float | None:
         """Ground sample distance of the finest of each collection's newest scenes."""
@@ -165,8 +172,3 @@ class SceneIndex:
 
     def _take(self, sequence: int) -> Snapshot:
         return Snapshot(self.store, sequence, home=self._home, asset_roots=self._asset_roots)
-
-
-def utc_date(when: datetime) -> str:
-    """The UTC date as ISO text."""
-    return when.astimezone(UTC).date().isoformat()

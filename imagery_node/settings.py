@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import Field, HttpUrl, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from catalog.environment import refuse_unknown_variables
+
 PREFIX = "IMAGERY_NODE_"
 
 
@@ -21,51 +23,47 @@ class ImageryNodeSettings(BaseSettings):
     public_url: HttpUrl | None = None
     """Address clients reach this node under; without it, links repeat the scheme and host of the request."""
 
-    site_name: str = Field("Imagery node", max_length=100)
+    site_name: str = Field(default="Imagery node", max_length=100)
     """Name shown in the portal and the documents."""
 
-    attribution: str = Field("", max_length=500)
+    attribution: str = Field(default="", max_length=500)
     """Credit line that map clients show; also the place of a map review number (审图号)."""
 
     draw_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64)
     """Threads that draw tiles; more than cores only adds waiting."""
 
-    draw_queue: int = Field(64, ge=0, le=10_000)
+    draw_queue: int = Field(default=64, ge=0, le=10_000)
     """Drawings that may wait for a thread; one more is answered 503."""
 
-    queue_wait_s: float = Field(2.0, gt=0, le=60)
+    queue_wait_s: float = Field(default=2.0, gt=0, le=60)
     """A drawing that waited longer is given up with 503."""
 
-    tile_deadline_s: float = Field(10.0, gt=0, le=120)
+    tile_deadline_s: float = Field(default=10.0, gt=0, le=120)
     """A tile that takes longer is answered 504."""
 
-    heavy_in_flight: int = Field(2, ge=1, le=64)
+    heavy_in_flight: int = Field(default=2, ge=1, le=64)
     """Statistics, previews and cut-outs at work at once; tiles never wait behind them."""
 
-    heavy_deadline_s: float = Field(30.0, gt=0, le=600)
+    heavy_deadline_s: float = Field(default=30.0, gt=0, le=600)
     """Statistics, previews and cut-outs that take longer are answered 504."""
 
-    scenes_per_tile: int = Field(1000, ge=1, le=10_000)
+    scenes_per_tile: int = Field(default=1000, ge=1, le=10_000)
     """Scenes one tile may draw from; a tile that would need more says that it is incomplete."""
 
-    file_headers: int = Field(2048, ge=16, le=65_536)
-    """Files kept open with their parsed headers."""
+    file_headers: int = Field(default=512, ge=16, le=65_536)
+    """Files kept open with their parsed headers; stay below the limit of open files (`ulimit -n`)."""
 
-    block_cache_mib: int = Field(256, ge=1, le=65_536)
+    block_cache_mib: int = Field(default=256, ge=1, le=65_536)
     """Memory for decoded blocks."""
 
-    tile_cache_mib: int = Field(64, ge=0, le=65_536)
+    tile_cache_mib: int = Field(default=64, ge=0, le=65_536)
     """Memory for drawn tiles."""
 
-    dated_tile_max_age_s: int = Field(60, ge=0, le=86_400)
+    dated_tile_max_age_s: int = Field(default=60, ge=0, le=86_400)
     """How long a client may show a dated tile without asking again; undated ones are always asked for."""
 
     @model_validator(mode="before")
     @classmethod
-    def refuse_unknown_variables(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """A misspelt variable would otherwise be silently without effect."""
-        known = {f"{PREFIX}{name}".upper() for name in cls.model_fields}
-        unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
-        if unknown:
-            raise ValueError(f"unknown settings: {', '.join(unknown)}")
+    def _refuse_unknown_variables(cls, values: dict[str, Any]) -> dict[str, Any]:
+        refuse_unknown_variables(PREFIX, cls.model_fields)
         return values

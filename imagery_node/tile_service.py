@@ -16,11 +16,11 @@ from catalog.item import ANALYTIC, SHARP
 from imagery_node.cog import Cog
 from imagery_node.cog_cache import CogCache
 from imagery_node.encoding import MEDIA_TYPES, Format, choose_format, encode
-from imagery_node.errors import NotFoundError
+from imagery_node.errors import NotFoundError, SupersededError
 from imagery_node.grid import TILE_SIDE
 from imagery_node.mosaic import Picture, draw
 from imagery_node.rendering import Rendering
-from imagery_node.scene_index import Scene, SceneIndex, SceneList, Snapshot, SupersededError
+from imagery_node.scene_index import Scene, SceneIndex, SceneList, Snapshot
 from imagery_node.tile_cache import TileCache
 from imagery_node.tile_request import TileRequest
 from imagery_node.verbatim import stored_tile
@@ -93,25 +93,21 @@ class TileService:
             read: Reads the address when it was not seen before.
             known_tags: The If-None-Match header, or nothing.
         """
-        while True:
-            snapshot = self._index.newest()
-            try:
-                plan = self._plans_of(snapshot).get(address) or await self._make_plan(snapshot, address, read())
-                if known_tags and (plan.etag in known_tags or known_tags == b"*"):
-                    return self._finish("not_modified", 304, plan)
-                return await self._answer_with_body(snapshot, plan)
-            except SupersededError:
-                continue
+        snapshot = self._index.newest()
+        plan = self._plans_of(snapshot).get(address) or await self._make_plan(snapshot, address, read())
+        if known_tags and (plan.etag in known_tags or known_tags == b"*"):
+            return self._finish("not_modified", 304, plan)
+        try:
+            return await self._answer_with_body(snapshot, plan)
+        except SupersededError:
+            newer = self._index.newest()
+            return await self._answer_with_body(newer, await self._make_plan(newer, address, read()))
 
     async def draw(self, request: TileRequest) -> tuple[Snapshot, SceneList, Picture]:
         """The picture of a tile as arrays, with the scenes it was offered and the catalogue they come from."""
-        while True:
-            snapshot = self._index.newest()
-            try:
-                plan = await self._pool.run(partial(self._plan, snapshot, request))
-                return snapshot, plan.scenes, await self._pool.run(partial(self._draw, snapshot, plan))
-            except SupersededError:
-                continue
+        snapshot = self._index.newest()
+        plan = await self._pool.run(partial(self._plan, snapshot, request))
+        return snapshot, plan.scenes, await self._pool.run(partial(self._draw, snapshot, plan))
 
     def _plans_of(self, snapshot: Snapshot) -> dict[Address, Plan]:
         if snapshot is not self._snapshot or len(self._plans) >= _PLANS_KEPT:

@@ -25,6 +25,7 @@ _MAX_PASTE_ERROR = 0.01
 _TOLERATED_ENLARGEMENT = 1.1
 """An overview this much too coarse is still better than a twice as fine one reduced."""
 _NEGLIGIBLE_TAP = 0.02
+_EXACT_BAND_COUNTS = (1, 3, 4)
 _HALF = 0.5
 _TINY = 1e-6
 
@@ -126,7 +127,7 @@ def _interpolate(
         return None
     kernels = [_kernel(reduction) for reduction in resolution.reductions]
     if source.valid is None and resolution.averaged == (1, 1):
-        values = cv2.remap(_blur(source.pixels, kernels), positions, None, cv2.INTER_LINEAR)
+        values = _bilinear(_blur(source.pixels, kernels), positions)
         return pick_bands(values, source.bands), np.ones(target.shape, np.bool_)
 
     weighed = _weighed(source)
@@ -134,9 +135,9 @@ def _interpolate(
         weighed = cv2.resize(weighed, window.shape[::-1], interpolation=cv2.INTER_AREA)
     covered = (weighed[..., -1] >= _HALF).view(np.uint8)
     valid = cv2.remap(covered, positions, None, cv2.INTER_NEAREST).view(np.bool_)
-    *sums, weight = cv2.split(cv2.remap(_blur(weighed, kernels), positions, None, cv2.INTER_LINEAR))
+    *sums, weight = cv2.split(_bilinear(_blur(weighed, kernels), positions))
     weight = cv2.max(weight, _TINY)
-    return with_bands(cv2.merge([cv2.divide(sums[band], weight) for band in source.bands])), valid
+    return with_bands(cv2.merge([cv2.divide(band, weight) for band in sums])), valid
 
 
 def _window_under(cog: Cog, target: PixelGrid, resolution: _Resolution) -> tuple[Window, NDArray[np.float32]] | None:
@@ -171,6 +172,15 @@ def _kernel(reduction: float) -> NDArray[np.float32]:
     return np.array([side, 1 - 2 * side, side], np.float32)
 
 
+def _bilinear(pixels: Pixels, positions: NDArray[np.float32]) -> Pixels:
+    """Values at the positions, which OpenCV 5 rounds to 1/32 pixel for 2 or over 4 bands and for signed integers."""
+    if pixels.dtype == np.int16:
+        pixels = pixels.astype(np.float32)
+    if pixels.shape[2] in _EXACT_BAND_COUNTS:
+        return with_bands(cv2.remap(pixels, positions, None, cv2.INTER_LINEAR))
+    return np.asarray(cv2.merge([cv2.remap(band, positions, None, cv2.INTER_LINEAR) for band in cv2.split(pixels)]))
+
+
 def _blur(pixels: Pixels, kernels: list[NDArray[np.float32]]) -> Pixels:
     if max(kernel[0] for kernel in kernels) < _NEGLIGIBLE_TAP:
         return pixels
@@ -180,13 +190,13 @@ def _blur(pixels: Pixels, kernels: list[NDArray[np.float32]]) -> Pixels:
 
 
 def _weighed(source: WindowPixels) -> NDArray[np.float32]:
-    """Values times their weight (1 valid, 0 not), with the weight as last sample, in place of alpha."""
-    pixels, dtype, count = source.pixels, source.pixels.dtype, source.band_count
+    """The bands times their weight (1 valid, 0 not), with the weight as last sample."""
+    pixels, dtype, count = source.pixels, source.pixels.dtype, len(source.bands)
     weight = np.ones(pixels.shape[:2], dtype)
     if source.valid is not None:
         weight = source.valid.astype(dtype)
         pixels = with_bands(cv2.copyTo(pixels, source.valid.view(np.uint8)))
     out = np.empty((*weight.shape, count + 1), dtype)
-    moves = [(band, band) for band in range(count)] + [(pixels.shape[2], count)]
+    moves = [*zip(source.bands, range(count), strict=True), (pixels.shape[2], count)]
     cv2.mixChannels([pixels, weight], [out], [channel for move in moves for channel in move])
     return out.astype(np.float32)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 from catalog.search import Interval
 from catalog.timestamp import MAX_TEXT_LENGTH, parse_datetime
@@ -62,12 +62,6 @@ def parse_when(text: str | None) -> When:
     if start and end and end < start:
         raise BadParameterError(f"datetime {text!r} ends before it starts", limit="datetime")
     return When(interval=(start, end))
-
-
-def day(when: date) -> Interval:
-    """The interval of one UTC date."""
-    start = datetime.combine(when, _MIDNIGHT)
-    return start, start + timedelta(days=1, microseconds=-1)
 
 
 def _instant(text: str, of_date: time) -> datetime:

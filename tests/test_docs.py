@@ -1,7 +1,10 @@
 """The documents are true: what they name exists, what they show runs."""
 
+import itertools
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +20,8 @@ from catalog.settings import CatalogSettings
 from cog_builder.settings import CogBuilderSettings
 from imagery_node.cli import app
 from imagery_node.settings import ImageryNodeSettings
+from tests.support.node import Node
+from tests.support.simulated import tiny_delivery, tiny_dem
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted(
@@ -101,15 +106,26 @@ def test_a_misspelt_setting_is_refused(settings: type[BaseSettings], monkeypatch
         settings()
 
 
-def test_the_readme_finds_scenes_and_loads_their_reflectance(node: str) -> None:
+def test_the_readme_leads_from_a_delivery_to_reflectance(tmp_path: Path) -> None:
+    deliveries = tmp_path / "demo-data/deliveries"
+    deliveries.mkdir(parents=True)
+    tiny_delivery("gf2-pms", deliveries)
+    shutil.copy(tiny_dem(), deliveries / "dem.tif")
+    for words in _commands(ROOT / "README.md"):
+        arguments = [word.replace("ITEM_ID", "GF2_PMS2_20241012T032247_L1A14547890001") for word in words[1:]]
+        places = [sorted(map(str, tmp_path.glob(word))) if "*" in word else [word] for word in arguments]
+        command = [sys.executable, "-m", "imagery_node.cli", *itertools.chain.from_iterable(places)]
+        done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
+        assert done.returncode == 0, (words, done.stderr)
     (code,) = (
-        body for language, body in _FENCE.findall((ROOT / "README.md").read_text("utf-8")) if language == "python"
+        code for language, code in _FENCE.findall((ROOT / "README.md").read_text("utf-8")) if language == "python"
     )
-    names: dict[str, Any] = {}
-    exec(code.replace("http://127.0.0.1:8000", str(node)), names)
+    with Node(tmp_path / "demo-data/home") as node:
+        names: dict[str, Any] = {}
+        exec(code.replace("http://127.0.0.1:8000", node.url), names)
+        ndvi = names["ndvi"].to_numpy()
     assert list(names["scenes"]) == ["red", "nir"]
     assert names["scenes"].odc.geobox.crs.epsg in range(4534, 4555)
-    ndvi = names["ndvi"].to_numpy()
     assert np.isfinite(ndvi).mean() > 0.3
     assert np.nanmax(np.abs(ndvi)) < 1
 

@@ -94,13 +94,17 @@ class SqliteStore:
         """See `ItemStore`."""
         return self._claims.claim(scene_id)
 
+    def check_fence(self, scene_id: str, fence: int) -> None:
+        """See `ItemStore`."""
+        with translated():
+            _check_fence(self._connection(), scene_id, fence)
+
     def register(self, item: dict[str, Any], *, fence: int | None = None) -> Change:
         """See `ItemStore`."""
         footprint = check_item(item)
         with self._writing() as connection:
-            newest = connection.execute("SELECT fence FROM claim WHERE scene = ?", (footprint.item_id,)).get
-            if fence is not None and fence != newest:
-                raise ItemExistsError(f"item {footprint.item_id}: another publisher took over while this one paused")
+            if fence is not None:
+                _check_fence(connection, footprint.item_id, fence)
             connection.execute(
                 "DELETE FROM tombstone WHERE collection = ? AND id = ?", (footprint.collection, footprint.item_id)
             )
@@ -122,11 +126,11 @@ class SqliteStore:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
             for document in collections:
                 _put_collection(connection, document)
-            count = _load(connection, items)
+            _load(connection, items)
             for change in recalled:
-                _recall(connection, change.collection, change.item_id, change.reason, change.changed)
-                count -= 1
-            return count
+                with contextlib.suppress(UnknownItemError):  # its files are gone
+                    _recall(connection, change.collection, change.item_id, change.reason, change.changed)
+            return int(connection.execute("SELECT count(*) FROM item").get)
 
     def recall(self, collection: str, item_id: str, *, reason: str) -> Change:
         """See `ItemStore`."""
@@ -202,6 +206,11 @@ class SqliteStore:
         connection = self._connection()
         with translated(), immediate(connection):
             yield connection
+
+
+def _check_fence(connection: apsw.Connection, scene_id: str, fence: int) -> None:
+    if connection.execute("SELECT fence FROM claim WHERE scene = ?", (scene_id,)).get != fence:
+        raise ItemExistsError(f"scene {scene_id}: another publisher took over while this one paused")
 
 
 def _collection(connection: apsw.Connection, collection: str) -> dict[str, Any]:

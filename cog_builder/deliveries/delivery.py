@@ -31,6 +31,7 @@ def open_delivery(path: Path, workspace: Path) -> Scene:
     Raises:
         CogBuilderError: One of its subclasses, naming the delivery, the file, what was found and what was expected.
     """
+    path = path.absolute()
     files = collect_files(path, workspace)
     tiffs, rpbs, xmls = (_by_stem(path.name, files, suffixes) for suffixes in ((".tif", ".tiff"), (".rpb",), (".xml",)))
     metadata = _recognise(path.name, tiffs, xmls)

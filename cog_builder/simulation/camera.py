@@ -82,7 +82,7 @@ class Camera:
     def _local(self, longitude: Floats, latitude: Floats, height_m: Floats) -> tuple[Floats, Floats, Floats]:
         """Metres east, north and up of the image centre, up falling away with the curved earth."""
         x, y, z = _geocentric(longitude, latitude, height_m)
-        x0, y0, z0 = _geocentric(np.float64(self.longitude), np.float64(self.latitude), np.float64(self.height_m))
+        x0, y0, z0 = _geocentric(*(np.array(value) for value in (self.longitude, self.latitude, self.height_m)))
         x, y, z = x - x0, y - y0, z - z0
         lon, lat = math.radians(self.longitude), math.radians(self.latitude)
         out = x * math.cos(lon) + y * math.sin(lon)
@@ -109,7 +109,7 @@ def _metres_per_degree(latitude: float) -> tuple[float, float]:
 def _fit(target: Floats, x: Floats, y: Floats, z: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Numerator and denominator whose quotient is `target`; the denominator starts with 1.
 
-    Only the first-order terms of the denominator are free: they carry the perspective, and the fit stays well conditioned.
+    Only the first-order terms of the denominator are free: they carry the perspective, and the fit stays stable.
     """
     terms = cubic_terms(x, y, z).T
     system = np.hstack([terms, -terms[:, 1:4] * target[:, None]])

@@ -124,8 +124,8 @@ def _pack(folder: Path, out_dir: Path, packing: str) -> Path:
             tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive,
         ):
             for member in members:
-                entry = tarfile.TarInfo(member.name)
-                entry.size = member.stat().st_size
+                header = tarfile.TarInfo(member.name)
+                header.size = member.stat().st_size
                 with member.open("rb") as content:
-                    archive.addfile(entry, content)
+                    archive.addfile(header, content)
     return packed.rename(target)

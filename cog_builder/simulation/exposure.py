@@ -1,7 +1,7 @@
 """World → raw pixels: what each detector sees through the camera's RPC, over the terrain, as digital numbers.
 
-Block by block: a window of one fixed ground lattice is lit once, at the step of the finest image, and every image of the
-scene takes its pixels from it. So memory stays small and the bands of a scene show one and the same ground.
+Block by block: a window of one fixed ground lattice is lit once, at the step of the finest image, and every image of
+the scene takes its pixels from it. So memory stays small and all images of a scene show one and the same ground.
 """
 
 import math
@@ -32,7 +32,7 @@ _POINT_SPREAD_PX = 0.5
 """Sigma of the Gaussian point spread; bilinear sampling adds a little."""
 _MARGIN = 8
 _ITERATIONS = 7
-_PAN_WEIGHTS = np.array([[0.20, 0.26, 0.27, 0.27]], np.float32)
+_PAN_WEIGHTS = np.array([0.20, 0.26, 0.27, 0.27], np.float32)
 """Share of blue, green, red and nir in what the pan detector sees."""
 _SCENE_NODES = 96
 _RAY_M = 500.0
@@ -119,19 +119,21 @@ class _View:
     def seen(self, ground: Reflectance, left: int, top: int) -> Reflectance:
         """The ground, from lattice (left, top) on, through the optics: (row, column, band)."""
         if self.image.kind == "pan":
-            ground = cv2.transform(ground, _PAN_WEIGHTS)[..., None]
+            ground = (ground @ _PAN_WEIGHTS)[..., None]
         reduce = max(1, self.shrink // 2)
         if reduce > 1:
             shape = (ground.shape[1] // reduce, ground.shape[0] // reduce)
-            ground = cv2.resize(ground, shape, interpolation=cv2.INTER_AREA)
-        ground = cv2.GaussianBlur(ground, (0, 0), _POINT_SPREAD_PX * self.shrink / reduce)
+            ground = np.asarray(cv2.resize(ground, shape, interpolation=cv2.INTER_AREA), np.float32)
+        blurred = cv2.GaussianBlur(ground, (0, 0), _POINT_SPREAD_PX * self.shrink / reduce)
         col, row = (
             enlarge((axis - start + 0.5) / reduce - 0.5, self.step, height=self.height, width=self.width)
             for axis, start in ((self.col, left), (self.row, top))
         )
         outside = float(-_MARGIN)
         col, row = np.nan_to_num(col, nan=outside), np.nan_to_num(row, nan=outside)
-        pixels = cv2.remap(ground, col, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=[np.nan] * 4)
+        pixels = cv2.remap(
+            blurred, col, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=[np.nan] * 4
+        )
         return cast(Reflectance, pixels.reshape(self.height, self.width, -1))
 
 
@@ -154,8 +156,9 @@ def _intersect(rpc: Rpc, elevation: Elevation, cols: Floats, rows: Floats, heigh
     height = np.full(shape, height_m)
     for _ in range(_ITERATIONS):
         longitude, latitude = lon_0 + lon_per_m * (height - height_m), lat_0 + lat_per_m * (height - height_m)
-        height = elevation.heights_m(longitude, latitude)
-    unknown = np.where(np.isfinite(height), 0.0, np.nan)
+        found = elevation.heights_m(longitude, latitude)
+        height = np.where(np.isfinite(found), found, height_m)
+    unknown = np.where(np.isfinite(found), 0.0, np.nan)
     return longitude + unknown, latitude + unknown
 
 
@@ -187,5 +190,7 @@ def _elevation_around(image: ImagePlan, request: SimulationRequest) -> Elevation
     far = np.array([-0.1, 1.1])
     cols, rows = (axis.ravel() for axis in np.meshgrid(far * image.width, far * image.height))
     longitude, latitude = image.rpc.locate(cols, rows, request.centre_height_m)
-    bbox = (longitude.min() - 0.01, latitude.min() - 0.01, longitude.max() + 0.01, latitude.max() + 0.01)
-    return request.elevation.around(tuple(map(float, bbox)), max_cells=_DEM_CELLS)
+    (west, east), (south, north) = ((float(axis.min()), float(axis.max())) for axis in (longitude, latitude))
+    margin = 0.01
+    bbox = (west - margin, south - margin, east + margin, north + margin)
+    return request.elevation.around(bbox, max_cells=_DEM_CELLS)

@@ -3,17 +3,12 @@
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio import Affine
-from rasterio.enums import Resampling
-from rasterio.warp import reproject
 
-from cog_builder.errors import CogBuilderError
 from cog_builder.simulation.nodes import node_places
 
 Floats = NDArray[np.float64]
@@ -54,7 +49,7 @@ class GroundGrid:
     @property
     def centre(self) -> tuple[float, float]:
         """Longitude and latitude of the middle."""
-        longitude, latitude = self.degrees(np.float64((self.width - 1) / 2), np.float64((self.height - 1) / 2))
+        longitude, latitude = self.degrees(np.array((self.width - 1) / 2), np.array((self.height - 1) / 2))
         return float(longitude), float(latitude)
 
     @property
@@ -69,31 +64,3 @@ class World(Protocol):
 
     def reflectance(self, grid: GroundGrid, when: datetime) -> Reflectance:
         """Reflectance at the points of a grid; detail finer than the grid's step is averaged out."""
-
-
-@dataclass(frozen=True)
-class RasterWorld:
-    """A world that is a picture: a GeoTIFF whose bands are blue, green, red and nir, the same at any time."""
-
-    path: Path
-    reflectance_per_unit: float = 1.0
-    """Multiplies the stored values; 0.0001 for the usual scaled integers."""
-
-    def reflectance(self, grid: GroundGrid, when: datetime) -> Reflectance:
-        """Read and reproject; NaN outside the picture and where it has no data."""
-        with rasterio.open(self.path) as picture:
-            if picture.crs is None or picture.count < len(BANDS):
-                raise CogBuilderError(f"{self.path.name}: a world needs a CRS and the bands {', '.join(BANDS)}")
-            pixel_m = abs(picture.transform.determinant) ** 0.5
-            pixel_m *= METRES_PER_DEGREE if picture.crs.is_geographic else 1.0
-            values = np.full((len(BANDS), grid.height, grid.width), np.nan, dtype=np.float32)
-            reproject(
-                rasterio.band(picture, [1, 2, 3, 4]),
-                values,
-                src_nodata=picture.nodata,
-                dst_transform=grid.transform @ Affine.translation(-0.5, -0.5),
-                dst_crs="EPSG:4326",
-                dst_nodata=np.nan,
-                resampling=Resampling.average if grid.step_m > 2 * pixel_m else Resampling.cubic,
-            )
-        return np.ascontiguousarray(np.moveaxis(values, 0, -1)) * np.float32(self.reflectance_per_unit)

@@ -29,8 +29,9 @@ def smooth(x: Floats, y: Floats, *, seed: int) -> Floats:
     col, row = left.astype(np.int64), top.astype(np.int64)
 
     def corner(right: int, below: int) -> Floats:
-        slope = _mixed(col + right, row + below, seed) >> np.uint32(24)
-        return _SLOPES[0, slope] * (across - right) + _SLOPES[1, slope] * (down - below)
+        slope_x, slope_y = _SLOPES[:, _mixed(col + right, row + below, seed) >> np.uint32(24)]
+        rise: Floats = slope_x * (across - right) + slope_y * (down - below)
+        return rise
 
     ease_x, ease_y = (t * t * t * (t * (t * 6 - 15) + 10) for t in (across, down))
     upper = corner(0, 0) + ease_x * (corner(1, 0) - corner(0, 0))
@@ -53,7 +54,8 @@ def fractal(x: Floats, y: Floats, *, seed: int, octaves: int, gain: float = 0.5)
 
 def ridged(x: Floats, y: Floats, *, seed: int, octaves: int) -> Floats:
     """Sharp crests and smooth valleys, 0–1: mountains."""
-    total, strength, norm, carry = np.zeros(np.broadcast_shapes(x.shape, y.shape)), 1.0, 0.0, np.float64(1.0)
+    total, strength, norm = np.zeros(np.broadcast_shapes(x.shape, y.shape)), 1.0, 0.0
+    carry = np.ones_like(total)
     for octave in range(octaves):
         turned_x, turned_y = 0.8 * x - 0.6 * y + 3.1, 0.6 * x + 0.8 * y + 9.2
         crest = (1 - np.abs(smooth(turned_x, turned_y, seed=seed * 31 + octave))) ** 2

@@ -15,7 +15,7 @@ from cog_builder.simulation.noise import hashed, smooth
 from cog_builder.simulation.polygon import Points, Ring, area, cut, extent, heading, middle, quarter, shrink
 from cog_builder.simulation.relief import relief
 from cog_builder.simulation.settlement import GREENHOUSES, VILLAGE, WORKS, build, city_block
-from cog_builder.simulation.shapes import Shapes
+from cog_builder.simulation.shapes import ShapeArrays, Shapes
 from cog_builder.simulation.spectra import Kind
 
 Use = Literal["fields", "village", "works", "greenhouses", "ponds", "town"]
@@ -29,6 +29,9 @@ _CROPS = (
     (Kind.WHEAT_MAIZE, 0.44), (Kind.MAIZE, 0.17), (Kind.VEGETABLES, 0.14), (Kind.FALLOW, 0.06), (Kind.ORCHARD, 0.10),
     (Kind.RAPESEED, 0.04), (Kind.RICE, 0.05),
 )  # fmt: skip
+_FROM_FAR = {
+    "town": Kind.TOWN, "works": Kind.TOWN, "village": Kind.VILLAGE, "greenhouses": Kind.FAR_GREENHOUSES,
+}  # fmt: skip
 _STEEPEST = 0.3
 """How hilly land may be and still be used."""
 _STYLES = {"village": VILLAGE, "works": WORKS, "greenhouses": GREENHOUSES}
@@ -88,10 +91,20 @@ def mesh(col: int, row: int) -> Mesh:
     return Mesh(outline, urban, tuple(block for block, good in zip(blocks, usable, strict=True) if good))
 
 
+@lru_cache(maxsize=20_000)
+def overview(col: int, row: int) -> ShapeArrays:
+    """A mesh as seen from far: one surface per block."""
+    shapes = _tracks(mesh(col, row))
+    for block in mesh(col, row).blocks:
+        kind = _FROM_FAR.get(block.use, block.kind)
+        shapes.add(block.land, kind, vigour=block.vigour, tint=block.tint, heading=block.heading)
+    return shapes.frozen
+
+
 @lru_cache(maxsize=400)
-def details(col: int, row: int) -> Shapes:
+def details(col: int, row: int) -> ShapeArrays:
     """What lies in the blocks of a mesh: strips of crops, ponds, yards and buildings."""
-    shapes = Shapes()
+    shapes = _tracks(mesh(col, row))
     for block in mesh(col, row).blocks:
         random = np.random.default_rng(block.seed)
         if block.use == "town":
@@ -103,6 +116,14 @@ def details(col: int, row: int) -> Shapes:
             shapes.extend(_ponds(block))
         else:
             shapes.extend(_strips(block, random))
+    return shapes.frozen
+
+
+def _tracks(part: Mesh) -> Shapes:
+    """The ground between the blocks."""
+    shapes = Shapes()
+    for block in part.blocks:
+        shapes.add(block.outline, Kind.ASPHALT if part.urban else Kind.GRAVEL)
     return shapes
 
 
@@ -112,7 +133,7 @@ def _town_blocks(outline: Ring, seed: tuple[int, int]) -> Iterator[Block]:
     for index, piece in enumerate(quarter(shrink(outline, 11), 26_000, random)):
         land = shrink(piece, 6.5)
         if len(land) >= 3 and area(land) > 600:
-            yield Block(piece, land, "town", Kind.PAVEMENT, direction, 0.0, random.uniform(-0.9, 0.3), (*seed, index))
+            yield Block(piece, land, "town", Kind.PAVEMENT, direction, 0.0, random.uniform(-1.4, 1.0), (*seed, index))
 
 
 def _country_blocks(outline: Ring, seed: tuple[int, int]) -> Iterator[Block]:
@@ -125,6 +146,7 @@ def _country_blocks(outline: Ring, seed: tuple[int, int]) -> Iterator[Block]:
         land = shrink(piece, 2)
         chance, crop = random.random(), favourite if random.random() < 0.45 else _crop(random)
         vigour, tint = random.normal(0, 0.4, size=2)
+        use: Use = "fields"
         if index == works:
             use, crop = "works", Kind.CONCRETE_ROOF
         elif index in village:
@@ -133,8 +155,6 @@ def _country_blocks(outline: Ring, seed: tuple[int, int]) -> Iterator[Block]:
             use, crop = "greenhouses", Kind.GREENHOUSE
         elif chance < 0.055:
             use, crop = "ponds", Kind.POND
-        else:
-            use = "fields"
         if len(land) >= 3:
             yield Block(piece, land, use, crop, heading(land), float(vigour), float(tint), (*seed, index))
 
@@ -169,12 +189,14 @@ def _ponds(block: Block) -> Shapes:
 
 
 def road(start: tuple[float, float], end: tuple[float, float]) -> Points:
-    """A country road between two crossings, as points: seldom quite straight, the same from either end."""
-    begin, finish = np.array(min(start, end)), np.array(max(start, end))
+    """A country road between two crossings, as points: seldom quite straight."""
+    begin, finish = np.array(start), np.array(end)
     run = finish - begin
     sway = 0.08 * (2 * hashed(np.array([int(begin[0])]), np.array([int(finish[1])]), 53)[0] - 1)
     t = np.linspace(0, 1, 17)[:, None]
-    return begin + run * t + np.array([-run[1], run[0]]) * sway * np.sin(np.pi * t) * np.sin(2.2 * np.pi * t + 9 * sway)
+    bends = sway * np.sin(np.pi * t) * np.sin(2.2 * np.pi * t + 9 * sway)
+    line: Points = begin + run * t + np.array([-run[1], run[0]]) * bends
+    return line
 
 
 def _crop(random: np.random.Generator) -> Kind:

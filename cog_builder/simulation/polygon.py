@@ -39,7 +39,7 @@ def extent(ring: Ring, direction: float) -> tuple[float, float]:
 
 
 def keep(ring: Ring, cosine: float, sine: float, limit: float) -> Ring:
-    """The part whose distance along (cosine, sine) is at most `limit`; fewer than three corners when nothing is left."""
+    """The part at most `limit` along (cosine, sine); fewer than three corners when nothing is left."""
     kept: Ring = []
     for start, end in _edges(ring):
         over, next_over = start[0] * cosine + start[1] * sine - limit, end[0] * cosine + end[1] * sine - limit

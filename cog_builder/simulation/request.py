@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from cog_builder.elevation import Elevation
-from cog_builder.errors import CogBuilderError
+from cog_builder.errors import CogBuilderError, GeolocationError
 from cog_builder.gains import calibration_of_year
 from cog_builder.rpc import Rpc
 from cog_builder.scene import ImageKind
@@ -113,7 +113,8 @@ class SimulationRequest:
     elevation: Elevation
     product_id: int
     rpc: Rpc | None = None
-    """Of the multispectral image; None makes one for the place. A given one overrides the place and the angles."""
+    """Of the multispectral image; None makes one for the place and the angles. One that is given decides where the
+    pixels lie; place and angles then only name the scene and stand in its XML."""
     cloud_percent: float = 0.0
     """Share of the scene that clouds hide."""
     cloud_assessed: bool = True
@@ -131,7 +132,7 @@ class SimulationRequest:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        """Raises: CogBuilderError for a satellite that is not simulated or a time without zone."""
+        """Refuse what cannot be simulated."""
         if self.sensor.collection not in PRODUCTS:
             raise CogBuilderError(f"{self.satellite} {self.sensor_name}: not simulated, only {', '.join(PRODUCTS)}")
         if self.acquired.tzinfo is None:
@@ -228,5 +229,15 @@ class SimulationRequest:
 
     @cached_property
     def centre_height_m(self) -> float:
-        """Ground height at the scene's centre."""
-        return float(self.elevation.heights_m(np.array([self.longitude]), np.array([self.latitude]))[0])
+        """Ground height at the scene's centre.
+
+        Raises:
+            GeolocationError: The elevation does not know it.
+        """
+        place = np.array([self.longitude]), np.array([self.latitude])
+        height_m = float(self.elevation.heights_m(*place)[0])
+        if not np.isfinite(height_m):
+            raise GeolocationError(
+                f"{self.elevation.source}: no height at the scene's centre, {self.longitude:.4f} {self.latitude:.4f}"
+            )
+        return height_m

@@ -51,9 +51,7 @@ WORKS = Style(
     Kind.PAVEMENT, (45, 105), (24, 52), 13.0, 15.0, 0.82, (8, 14),
     ((Kind.BLUE_ROOF, 6), (Kind.WHITE_ROOF, 3), (Kind.GREY_ROOF, 3), (Kind.CONCRETE_ROOF, 1)), 2.0,
 )  # fmt: skip
-GREENHOUSES = Style(
-    Kind.FALLOW, (55, 90), (7.5, 9), 4.0, 3.2, 0.9, (0.0, 0.0), ((Kind.GREENHOUSE, 1),), 0.3
-)
+GREENHOUSES = Style(Kind.FALLOW, (55, 90), (7.5, 9), 4.0, 3.2, 0.9, (0.0, 0.0), ((Kind.GREENHOUSE, 1),), 0.3)
 
 
 def build(land: Ring, style: Style, direction: float, random: np.random.Generator) -> Shapes:
@@ -96,7 +94,9 @@ def park(land: Ring, direction: float, random: np.random.Generator) -> Shapes:
     shapes = Shapes()
     shapes.add(land, Kind.LAWN, vigour=0.4, heading=direction)
     turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    radius = math.sqrt(area(land)) * 0.22 * (1 + 0.25 * np.sin(2 * turn + random.uniform(0, 6)) + 0.15 * np.sin(3 * turn))
+    radius = (
+        math.sqrt(area(land)) * 0.22 * (1 + 0.25 * np.sin(2 * turn + random.uniform(0, 6)) + 0.15 * np.sin(3 * turn))
+    )
     shore = middle(land) + np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1)
     shapes.add(_ring(shore), Kind.POND)
     return shapes
@@ -104,7 +104,9 @@ def park(land: Ring, direction: float, random: np.random.Generator) -> Shapes:
 
 def city_block(land: Ring, direction: float, random: np.random.Generator) -> Shapes:
     """One block between streets, of whatever a town has there."""
-    use = random.choice(["flats", "towers", "old", "works", "park", "school", "bare"], p=[0.36, 0.1, 0.25, 0.12, 0.06, 0.06, 0.05])
+    use = random.choice(
+        ["flats", "towers", "old", "works", "park", "school", "bare"], p=[0.36, 0.1, 0.25, 0.12, 0.06, 0.06, 0.05]
+    )
     if use == "park":
         return park(land, direction, random)
     if use == "school":

@@ -1,5 +1,6 @@
 """Flat things on the ground as polygons, collected in bulk and drawn in bulk."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 
 from cog_builder.simulation.polygon import Points, Ring
 from cog_builder.simulation.spectra import Kind
+
+Pixels = NDArray[np.floating | np.integer]
+"""(point, (column, row))."""
 
 _SUBPIXEL_BITS = 4
 
@@ -83,9 +87,7 @@ class ShapeArrays:
         least, greatest = self.bounds
         chosen = ((greatest >= low) & (least <= high)).all(axis=1)
         counts = np.diff(self.starts)
-        return ShapeArrays(
-            self.points[np.repeat(chosen, counts)], np.cumsum([0, *counts[chosen]]), self.facts[chosen]
-        )
+        return ShapeArrays(self.points[np.repeat(chosen, counts)], np.cumsum([0, *counts[chosen]]), self.facts[chosen])
 
     def split(self, points: Points) -> list[Points]:
         """`points`, transformed corners of all, polygon by polygon."""
@@ -104,12 +106,12 @@ def stacked(sets: list[ShapeArrays]) -> ShapeArrays:
 
 
 def draw_indexes(canvas: NDArray[np.int32], outlines: list[Points], first: int) -> None:
-    """Fill polygons, given in pixels with centres at whole numbers, with the numbers `first`, `first` + 1, …"""
+    """Fill polygons, given in pixels with centres at whole numbers, with numbers that count up from `first`."""
     for number, outline in enumerate(outlines, first):
         cv2.fillPoly(canvas, [_fixed_point(outline)], number, shift=_SUBPIXEL_BITS)
 
 
-def draw_cover(canvas: NDArray[np.uint8], outlines: list[Points]) -> None:
+def draw_cover(canvas: NDArray[np.uint8], outlines: Sequence[Pixels]) -> None:
     """Fill convex polygons, given in pixels, with 255, edges smoothed."""
     for outline in outlines:
         cv2.fillConvexPoly(canvas, _fixed_point(outline), 255, cv2.LINE_AA, _SUBPIXEL_BITS)
@@ -123,5 +125,5 @@ def draw_lines(canvas: NDArray[np.uint8], lines: list[Points], width_px: float) 
         cv2.polylines(canvas, fixed, False, strength, max(1, round(width_px)), cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def _fixed_point(outline: Points) -> NDArray[np.int32]:
+def _fixed_point(outline: Pixels) -> NDArray[np.int32]:
     return np.rint(outline * (1 << _SUBPIXEL_BITS)).astype(np.int32)

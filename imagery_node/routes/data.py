@@ -15,6 +15,9 @@ ASSET_FILE = "/data/{collection}/{item}/{version}/{file}"
 _CACHE_CONTROL = "public, no-cache"
 """Versions never change, but a recalled one must be gone at once: always ask."""
 
+_POLICY = "default-src 'none'; sandbox"
+"""Delivered XML may hold anything: a browser that shows it runs none of it."""
+
 
 def data_routes(index: SceneIndex) -> APIRouter:
     """Files named by collection, item, version and asset key, never by path."""
@@ -40,7 +43,7 @@ def data_routes(index: SceneIndex) -> APIRouter:
             raise NotFoundError(f"the asset {key} of item {item} is a {path.suffix} file")
         asset = document["assets"][key]
         etag = f'"{asset.get("file:checksum") or f"{version}-{path.stat().st_size}-{path.stat().st_mtime_ns}"}"'
-        headers = {"etag": etag, "cache-control": _CACHE_CONTROL}
+        headers = {"etag": etag, "cache-control": _CACHE_CONTROL, "content-security-policy": _POLICY}
         known = request.headers.get("if-none-match", "")
         if etag in known or known == "*":
             return Response(status_code=304, headers=headers)

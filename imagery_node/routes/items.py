@@ -133,14 +133,14 @@ class _ItemRouter(APIRouter):
 
 
 @define(kw_only=True)
-class _ItemFactory(MultiBaseTilerFactory):  # type: ignore[misc]  # TiTiler is untyped
+class _ItemFactory(MultiBaseTilerFactory):
     def register_routes(self) -> None:
-        """All of TiTiler's routes but tiles and TileJSON, which are ours, and the viewer."""
-        self.info()
-        self.statistics()
-        self.point()
-        self.preview()
-        self.part()
+        """All of TiTiler's routes but tiles and TileJSON, which are ours, and the viewer; it leaves them untyped."""
+        self.info()  # type: ignore[no-untyped-call]
+        self.statistics()  # type: ignore[no-untyped-call]
+        self.point()  # type: ignore[no-untyped-call]
+        self.preview()  # type: ignore[no-untyped-call]
+        self.part()  # type: ignore[no-untyped-call]
 
 
 class _HeavyLane:
@@ -203,5 +203,5 @@ def _render(image: ImageData, output_format: ImageType | None = None, **options:
             raise BadRenderingError(f"rescale is given once or once per band, {image.count} are shown")
         if options.get("colormap") and image.count != _GREY:
             raise BadRenderingError("a colour map needs one band")
-    content: tuple[bytes, str] = render_image(image, output_format=output_format, **options)
-    return content
+    body, media_type = render_image(image, output_format=output_format, **options)
+    return body, media_type.replace("image/jpg", "image/jpeg")

@@ -1,4 +1,4 @@
-"""Tiles of layers and of items. The route calls the tile service directly: a tile costs less than FastAPI's machinery."""
+"""Tiles of layers and of items, answered without FastAPI's machinery, which costs more than a stored tile."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import rasterio
 from rasterio import Affine
@@ -45,7 +44,9 @@ class Patchwork:
         longitude, latitude = grid.degrees(col, row)
         x, y = (longitude - LONGITUDE) * 85_400, (latitude - LATITUDE) * 111_000
         bands = [
-            0.16 + 0.05 * np.sin(x / (90 + 20 * band)) * np.cos(y / (70 + 15 * band)) + 0.04 * np.tanh(x / 900 + y / 1300)
+            0.16
+            + 0.05 * np.sin(x / (90 + 20 * band)) * np.cos(y / (70 + 15 * band))
+            + 0.04 * np.tanh(x / 900 + y / 1300)
             for band in range(4)
         ]
         return np.stack(bands, axis=-1).astype(np.float32)

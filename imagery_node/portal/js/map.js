@@ -38,7 +38,7 @@ export function createMap(target, readouts) {
       const before = imagery;
       imagery = imageryLayer(layer, date, events);
       view.setMaxZoom(layer.maxzoom + DEEPER_THAN_LAYER);
-      map.getLayers().insertAt(before ? 2 : 1, imagery);
+      map.getLayers().insertAt(map.getLayers().getLength() - 1, imagery); // below the marks
       map.once("rendercomplete", () => before && map.removeLayer(before));
     },
     retry: () => imagery?.getSource().refresh(),

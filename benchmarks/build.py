@@ -1,0 +1,319 @@
+"""Orthorectification and the whole build of a large scene, beside GDAL's warp and COG driver.
+
+    python benchmarks/build.py DATA [--pixels 8192] [--rounds 3]
+
+DATA is a folder for the simulated GF-1 WFV delivery and its elevation model; they are made once. Both sides get two
+threads and read the same files. Printed are CPU seconds, wall seconds and peak memory of each way, and the ratios.
+
+  ortho     raw image → reflectance-ready pixels on the map grid, nothing written: ours against
+            rasterio.warp.reproject with RPC and DEM, with the same resampling
+  build     `imagery-node build` against what GDAL users run for the same files: reproject, reflectance,
+            COG driver for analytic, quality and (in Web Mercator, JPEG) visual; with cubic, the cheaper kernel
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+import rasterio
+from rasterio import Affine
+from rasterio.enums import Resampling
+from rasterio.shutil import copy as copy_raster
+from rasterio.warp import reproject
+
+from cog_builder.calibration import calibration
+from cog_builder.deliveries import open_delivery
+from cog_builder.elevation import DemFile
+from cog_builder.footprint import image_outline, rough_bbox
+from cog_builder.map_grid import choose_crs, snapped_grid, tile_grid
+from cog_builder.orthorectification import Placement, resample
+from cog_builder.simulation import SimulationRequest, simulate_delivery
+from cog_builder.source_raster import decode_image
+from cog_builder.stretch import Stretch
+
+THREADS = 2
+LONGITUDE, LATITUDE = 110.0, 34.0
+KERNELS = {"cubic": (cv2.INTER_CUBIC, Resampling.cubic), "lanczos": (cv2.INTER_LANCZOS4, Resampling.lanczos)}
+
+
+class Patchwork:
+    """A cheap world: fields of random brightness over a slow gradient, with fine grain."""
+
+    def reflectance(self, grid, when):
+        """Blue, green, red, nir at the points of a grid."""
+        col, row = np.meshgrid(np.arange(grid.width), np.arange(grid.height))
+        longitude, latitude = grid.transform @ (col, row)
+        picture = np.zeros((grid.height, grid.width), np.float32)
+        for cell, weight in ((0.02, 0.5), (0.005, 0.3), (0.0004, 0.2)):
+            table = np.random.default_rng(int(1 / cell)).random((97, 89), np.float32)
+            rows, cols = np.floor(latitude / cell).astype(int) % 97, np.floor(longitude / cell).astype(int) % 89
+            picture += weight * table[rows, cols]
+        return np.stack([0.04 + 0.12 * picture, 0.05 + 0.15 * picture, 0.05 + 0.2 * picture, 0.45 - 0.25 * picture], -1)
+
+
+def make(folder, pixels):
+    """Simulate the delivery, once."""
+    found = [path for path in folder.glob("GF1_WFV*") if path.is_dir()]
+    dem = folder / "dem.tif"
+    if found:
+        return found[0], dem
+    folder.mkdir(parents=True, exist_ok=True)
+    half, cell = pixels * 16 / 111_000 * 0.8 + 0.1, 1 / 1200
+    count = round(2 * half / cell)
+    profile = {"driver": "GTiff", "width": count, "height": count, "count": 1, "dtype": "float32", "crs": "EPSG:4326"}
+    side = np.linspace(0, 60 * half, count)
+    heights = 600 + 350 * np.sin(side)[:, None] * np.cos(1.2 * side)[None, :]
+    with rasterio.open(
+        dem, "w", **profile, transform=Affine(cell, 0, LONGITUDE - half, 0, -cell, LATITUDE + half)
+    ) as out:
+        out.write(heights.astype(np.float32), 1)
+    request = SimulationRequest(
+        satellite="GF1",
+        sensor_name="WFV2",
+        acquired=datetime(2020, 5, 23, 3, 20, tzinfo=UTC),
+        longitude=LONGITUDE,
+        latitude=LATITUDE,
+        width=pixels,
+        height=pixels,
+        world=Patchwork(),
+        elevation=DemFile(dem, "ellipsoid"),
+        product_id=4819777,
+        packing="folder",
+    )
+    return simulate_delivery(request, folder, workers=THREADS), dem
+
+
+def opened(delivery, dem, workspace):
+    """A scene, its ground and its grid."""
+    scene = open_delivery(delivery, Path(workspace))
+    image = scene.multispectral
+    ground = DemFile(dem, "ellipsoid").around(rough_bbox(image), max_cells=16_000_000)
+    outline = image_outline(image, ground)
+    epsg = choose_crs(float(outline[0].mean()), float(outline[1].mean()), image.gsd_m)
+    return scene, ground, outline, snapped_grid(epsg, *outline, image.gsd_m)
+
+
+def ortho_ours(delivery, dem, kernel):
+    """Our orthorectification of every block, in two threads; the decoding of the raw image is not counted."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as workspace:
+        scene, ground, _, grid = opened(delivery, dem, workspace)
+        image = scene.multispectral
+        raw = decode_image(image, Path(workspace) / "raw")
+        placement = Placement(image.rpc, ground, (image.height, image.width))
+
+        def draw(place):
+            top, left = place
+            rows, cols = (top, min(top + 512, grid.height)), (left, min(left + 512, grid.width))
+            position = placement.source_positions(grid, rows, cols)
+            return resample(raw, *position, saturated_dn=1023, interpolation=KERNELS[kernel][0]) is not None
+
+        places = [(top, left) for top in range(0, grid.height, 512) for left in range(0, grid.width, 512)]
+        started = resources()
+        with ThreadPoolExecutor(THREADS) as pool:
+            sum(pool.map(draw, places))
+        return spent(started)
+
+
+def ortho_gdal(delivery, dem, kernel):
+    """rasterio.warp.reproject of the same image onto the same grid."""
+    with tempfile.TemporaryDirectory() as workspace:
+        scene, _, _, grid = opened(delivery, dem, workspace)
+        with rasterio.open(scene.multispectral.path) as raw:
+            pixels = raw.read()
+            out = np.zeros((raw.count, grid.height, grid.width), np.uint16)
+            started = resources()
+            warp(raw, pixels, out, f"EPSG:{grid.epsg}", grid.transform, dem, KERNELS[kernel][1])
+            return spent(started)
+
+
+def warp(raw, pixels, out, crs, transform, dem, resampling):
+    """GDAL's RPC and DEM warp with its default tolerance."""
+    reproject(
+        pixels,
+        out,
+        rpcs=raw.rpcs,
+        src_crs="EPSG:4326",
+        src_nodata=0,
+        dst_crs=crs,
+        dst_transform=transform,
+        dst_nodata=0,
+        resampling=resampling,
+        num_threads=THREADS,
+        warp_mem_limit=512,
+        RPC_DEM=str(dem),
+    )
+
+
+def build_gdal(delivery, dem, out):
+    """The same outputs with GDAL: warp to a file, reflectance, COG driver; Web Mercator warp, stretch, COG driver."""
+    from catalog.collection import collection_document
+
+    with tempfile.TemporaryDirectory(dir=out) as workspace:
+        scene, _, outline, grid = opened(delivery, dem, workspace)
+        line, image = calibration(scene, scene.multispectral), scene.multispectral
+        flat = Path(workspace) / "flat.tif"
+        profile = {"driver": "GTiff", "width": grid.width, "height": grid.height, "count": 4, "dtype": "uint16"}
+        profile |= {"nodata": 0, "crs": f"EPSG:{grid.epsg}", "transform": grid.transform, "tiled": True}
+        profile |= {"blockxsize": 512, "blockysize": 512}
+        with rasterio.open(image.path) as raw:
+            with rasterio.open(flat, "w", **profile) as made:
+                warp(
+                    raw,
+                    rasterio.band(raw, [1, 2, 3, 4]),
+                    rasterio.band(made, [1, 2, 3, 4]),
+                    made.crs,
+                    made.transform,
+                    dem,
+                    Resampling.cubic,
+                )
+            with (
+                rasterio.open(flat, "r+") as made,
+                rasterio.open(
+                    Path(workspace) / "flags.tif", "w", **{**profile, "count": 1, "dtype": "uint8", "nodata": 1}
+                ) as flags,
+            ):
+                for _, window in made.block_windows(1):
+                    dn = made.read(window=window)
+                    valid = dn.any(0)
+                    reflectance = line.reflectance(np.moveaxis(dn, 0, -1).astype(np.float32)) * 10000
+                    made.write(
+                        np.where(valid, np.moveaxis(np.rint(reflectance), -1, 0), 0).astype(np.uint16), window=window
+                    )
+                    flags.write(np.where(valid, (dn >= 1023).any(0) * 2, 1).astype(np.uint8), 1, window=window)
+            options = {"COMPRESS": "DEFLATE", "PREDICTOR": "2", "BLOCKSIZE": "512", "NUM_THREADS": str(THREADS)}
+            copy_raster(flat, out / "analytic.tif", driver="COG", OVERVIEW_RESAMPLING="AVERAGE", **options)
+            copy_raster(
+                Path(workspace) / "flags.tif",
+                out / "quality.tif",
+                driver="COG",
+                OVERVIEW_RESAMPLING="NEAREST",
+                **options,
+            )
+            tiles, _ = tile_grid(*outline, image.gsd_m)
+            picture = Path(workspace) / "picture.tif"
+            shown = {**profile, "width": tiles.width, "height": tiles.height, "count": 4, "crs": "EPSG:3857"}
+            with rasterio.open(
+                Path(workspace) / "mercator.tif", "w", **{**shown, "transform": tiles.transform}
+            ) as made:
+                warp(
+                    raw,
+                    rasterio.band(raw, [1, 2, 3, 4]),
+                    rasterio.band(made, [1, 2, 3, 4]),
+                    made.crs,
+                    made.transform,
+                    dem,
+                    Resampling.cubic,
+                )
+            stretch = Stretch.of_collection(collection_document(scene.collection))
+            colours = {**shown, "transform": tiles.transform, "count": 4, "dtype": "uint8", "nodata": None}
+            with (
+                rasterio.open(Path(workspace) / "mercator.tif") as made,
+                rasterio.open(picture, "w", **colours, photometric="RGB", alpha="YES") as rgb,
+            ):
+                for _, window in made.block_windows(1):
+                    dn = made.read(window=window)
+                    reflectance = line.reflectance(np.moveaxis(dn, 0, -1).astype(np.float32))
+                    rgb.write(
+                        np.moveaxis(stretch.picture(reflectance, scene.sensor.common_names), -1, 0),
+                        [1, 2, 3],
+                        window=window,
+                    )
+                    rgb.write((dn.any(0) * 255).astype(np.uint8), 4, window=window)
+            copy_raster(
+                picture,
+                out / "visual.tif",
+                driver="COG",
+                COMPRESS="JPEG",
+                QUALITY="85",
+                BLOCKSIZE="256",
+                OVERVIEW_RESAMPLING="AVERAGE",
+                NUM_THREADS=str(THREADS),
+                ADD_MASK="YES",
+            )
+
+
+def resources():
+    """Wall and CPU clocks now."""
+    return time.perf_counter(), time.process_time()
+
+
+def spent(started):
+    """Seconds since `started`."""
+    return {"wall_s": time.perf_counter() - started[0], "cpu_s": time.process_time() - started[1]}
+
+
+def run(arguments):
+    """A process of its own: its wall time, CPU time and peak memory, children included, or what it printed."""
+    started = time.perf_counter()
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env={**os.environ, "GDAL_CACHEMAX": "256"})
+    printed = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"failed: {arguments}")
+    whole = {"wall_s": time.perf_counter() - started, "cpu_s": usage.ru_utime + usage.ru_stime}
+    lines = [line for line in printed.splitlines() if line.startswith("{")]
+    step = json.loads(lines[-1]) if lines else {}
+    return {**whole, **{key: value for key, value in step.items() if key in whole}, "peak_mib": usage.ru_maxrss / 1024}
+
+
+def main():
+    """Run all ways in turn and print the medians."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--pixels", type=int, default=8192)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only-ours", action="store_true", help="just the memory and time of our build")
+    parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    folder = options.data / str(options.pixels)
+    delivery, dem = make(folder, options.pixels)
+    if options.step:
+        way, kernel = options.step
+        if way == "build_gdal":
+            with tempfile.TemporaryDirectory(dir=folder) as out:
+                build_gdal(delivery, dem, Path(out))
+        else:
+            print(json.dumps({"ortho_ours": ortho_ours, "ortho_gdal": ortho_gdal}[way](delivery, dem, kernel)))
+        return
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        step = [sys.executable, "-W", "ignore", __file__, str(options.data), "--pixels", str(options.pixels), "--step"]
+        build = [str(Path(sys.executable).with_name("imagery-node")), "build", str(delivery), "--dem", str(dem)]
+        ways = {"build ours": lambda number: [*build, "--workers", str(THREADS), "--json", "--out", f"{out}/{number}"]}
+        if not options.only_ours:
+            for kernel in KERNELS:
+                for side in ("ours", "gdal"):
+                    ways[f"ortho {kernel} {side}"] = lambda _, s=side, k=kernel: [*step, f"ortho_{s}", k]
+            ways["build gdal"] = lambda _: [*step, "build_gdal", "cubic"]
+        runs = {name: [] for name in ways}
+        for number in range(options.rounds):
+            for name, command in ways.items():
+                runs[name].append(run(command(number)))
+                print(
+                    name, {key: round(value, 2) for key, value in runs[name][-1].items()}, file=sys.stderr, flush=True
+                )
+    middle = {
+        name: {key: float(np.median([one[key] for one in many])) for key in many[0]} for name, many in runs.items()
+    }
+    print(f"{options.pixels}² × 4 bands, {THREADS} threads, median of {options.rounds}")
+    for name, values in middle.items():
+        print(
+            f"{name:20} wall {values['wall_s']:7.1f} s   CPU {values['cpu_s']:7.1f} s   peak {values['peak_mib']:6.0f} MiB"
+        )
+    for name in [name.removesuffix(" ours") for name in middle if name.endswith(" ours") and not options.only_ours]:
+        ours, gdal = middle[f"{name} ours"], middle[f"{name} gdal"]
+        print(f"{name:20} {gdal['wall_s'] / ours['wall_s']:.1f}× wall, {gdal['cpu_s'] / ours['cpu_s']:.1f}× CPU")
+
+
+if __name__ == "__main__":
+    main()

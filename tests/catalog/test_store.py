@@ -1,0 +1,137 @@
+"""The SQLite store: the contract, and what only a file on disk can suffer (P29)."""
+
+import gc
+import threading
+from pathlib import Path
+
+import pytest
+
+from catalog.errors import ItemExistsError, StoreUnavailableError
+from catalog.search import Search
+from catalog.store import open_store
+from tests.catalog.item_store_contract import FIRST, ITEMS, ItemStoreContract
+from tests.support.stac import COLLECTIONS, scan, some_collection
+
+
+class TestSqliteStore(ItemStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path):
+        store = open_store(tmp_path)
+        yield store
+        store.close()
+
+
+def _filled(home):
+    store = open_store(home)
+    store.load(ITEMS, collections=[some_collection(collection) for collection in COLLECTIONS])
+    return store
+
+
+def test_another_process_s_publication_is_seen_at_once(tmp_path):
+    writer, reader = _filled(tmp_path), open_store(tmp_path, read_only=True)
+    for version in "234":
+        writer.register({**FIRST, "properties": {**FIRST["properties"], "version": version}})
+        assert reader.sequence() == writer.sequence()
+        assert reader.item(FIRST["collection"], FIRST["id"])["properties"]["version"] == version
+
+
+def test_a_read_only_store_refuses_to_write(tmp_path):
+    _filled(tmp_path)
+    reader = open_store(tmp_path, read_only=True)
+    with pytest.raises(StoreUnavailableError):
+        reader.register(FIRST)
+    with pytest.raises(StoreUnavailableError):
+        reader.recall(FIRST["collection"], FIRST["id"], reason="test")
+    assert reader.item(FIRST["collection"], FIRST["id"]) == FIRST
+
+
+def test_a_fresh_home_can_be_opened_read_only(tmp_path):
+    assert open_store(tmp_path / "new", read_only=True).collections() == []
+
+
+def test_a_token_is_good_in_another_process(tmp_path):
+    page = _filled(tmp_path).search(Search(limit=100))
+    rest = open_store(tmp_path, read_only=True).search(Search(limit=100, token=page.next_token))
+    assert [item["id"] for item in page.items + rest.items] == scan(ITEMS)
+
+
+def test_a_many_footed_search_takes_the_other_way_and_finds_the_same(tmp_path, monkeypatch):
+    store = _filled(tmp_path)
+    search = Search(bbox=(80, 20, 130, 50), limit=1000)
+    through_the_tree = store.search(search)
+    monkeypatch.setattr("catalog.store.selection.FEW", 3)
+    assert store.search(search) == through_the_tree
+    assert len(through_the_tree.items) > 50
+
+
+def test_threads_that_end_give_their_connections_back(tmp_path):
+    store = _filled(tmp_path)
+
+    def handles():
+        return sum(1 for path in Path("/proc/self/fd").iterdir() if "catalog.db" in str(path.resolve()))
+
+    store.sequence()
+    before = handles()
+    for _ in range(20):
+        thread = threading.Thread(target=store.sequence)
+        thread.start()
+        thread.join()
+    gc.collect()
+    assert handles() <= before + 3
+
+
+@pytest.mark.parametrize("damage", ["head", "pages", "nothing left"])
+def test_P29_a_damaged_database_is_put_aside_and_made_anew(tmp_path, damage):
+    store = _filled(tmp_path)
+    store.close()
+    path = tmp_path / "catalog.db"
+    content = bytearray(path.read_bytes())
+    if damage == "head":
+        content[:64] = b"\xff" * 64
+    elif damage == "pages":
+        content[4096:] = bytes(byte ^ 0x55 for byte in content[4096:])
+    else:
+        content = b"no database"
+    path.write_bytes(content)
+    again = open_store(tmp_path)
+    assert list(again.all_items()) == []  # these items never had files, so there is nothing to make it of
+    aside = [file for file in tmp_path.glob("catalog.db.damaged-*") if file.suffix[-1].isdecimal()]
+    assert [file.read_bytes() for file in aside] == [bytes(content)]
+
+
+def test_P29_a_running_reader_turns_to_the_rebuilt_database(tmp_path):
+    _filled(tmp_path).close()
+    reader = open_store(tmp_path, read_only=True)
+    assert len(reader.search(Search(limit=1000)).items) == len(ITEMS)
+    (tmp_path / "catalog.db").write_bytes(b"x" * 8192)
+    open_store(tmp_path).put_collection(some_collection("gf1-pms"))
+    assert reader.search(Search()).items == []
+    assert [document["id"] for document in reader.collections()] == ["gf1-pms"]
+
+
+def test_a_database_of_a_newer_program_is_left_alone(tmp_path):
+    store = _filled(tmp_path)
+    store._connection().pragma("user_version", 99)
+    store.close()
+    with pytest.raises(StoreUnavailableError, match="schema 99"):
+        open_store(tmp_path)
+
+
+def test_the_claim_of_a_publisher_that_stands_still_can_be_taken_over(tmp_path):
+    paused, other = open_store(tmp_path, lease_s=1000), open_store(tmp_path, lease_s=0)
+    paused.put_collection(some_collection(FIRST["collection"]))
+    with paused.claim(FIRST["id"]) as old:
+        with other.claim(FIRST["id"]) as new:
+            assert new > old
+            other.register(FIRST, fence=new)
+        with pytest.raises(ItemExistsError, match="took over"):
+            paused.register(FIRST, fence=old)
+
+
+def test_a_claim_is_renewed_while_its_owner_works(tmp_path):
+    owner = open_store(tmp_path, lease_s=0.4)
+    with owner.claim("scene"):
+        for _ in range(10):
+            threading.Event().wait(0.1)
+            with pytest.raises(ItemExistsError), owner.claim("scene"):
+                pass

@@ -1,0 +1,98 @@
+"""Layers over HTTP: the list, TileJSON, scenes under a tile, dates of a place."""
+
+import pytest
+
+from tests.support.published import CORNER, INSIDE, address, node_at, put_collection
+
+IMG = "/raster/layers/img"
+
+
+def test_a_fresh_node_has_one_layer_without_imagery(tmp_path):
+    with node_at(tmp_path) as node:
+        layers = node.get("/raster/layers").json()["layers"]
+        assert [layer["id"] for layer in layers] == ["img"]
+        assert layers[0]["interval"] == [None, None]
+        assert node.get(f"{IMG}/{address()}").status_code == 204
+        assert node.get(f"{IMG}/dates?point=116,40").json() == {"dates": []}
+
+
+def test_there_is_a_layer_of_everything_and_one_per_collection(node):
+    layers = {layer["id"]: layer for layer in node.get("/raster/layers").json()["layers"]}
+    assert set(layers) == {"img", "gf1-pms", "gf2-pms"}
+    assert layers["img"]["interval"] == ["2024-03-01T03:00:00Z", "2024-09-10T03:00:00Z"]
+
+
+def test_the_addresses_to_copy_lead_to_tiles_and_documents(node):
+    urls = node.get("/raster/layers").json()["layers"][0]["urls"]
+    place = {"z": CORNER.z, "x": CORNER.x, "y": CORNER.y}
+    for kind in ("xyz", "xyz_2x", "scenes"):
+        assert node.get(urls[kind].format(**place).removeprefix(node.url)).status_code == 200
+    assert urls["tilejson"].startswith(node.url)
+    assert node.get(urls["tilejson"].removeprefix(node.url)).json()["tilejson"] == "3.0.0"
+
+
+def test_links_start_from_the_public_address_when_one_is_set(tmp_path):
+    with node_at(tmp_path, public_url="https://maps.example.com/node") as node:
+        urls = node.get("/raster/layers").json()["layers"][0]["urls"]
+        assert urls["xyz"].startswith("https://maps.example.com/node/raster/layers/img/tiles/")
+        assert node.get("/stac/").json()["links"][0]["href"].startswith("https://maps.example.com/node/stac")
+
+
+def test_tilejson_carries_time_and_rendering_into_the_tile_address(node):
+    query = "datetime=2024-03-01T03:00:00Z/..&assets=analytic"
+    document = node.get(f"/raster/layers/gf2-pms/WebMercatorQuad/tilejson.json?{query}").json()
+    (template,) = document["tiles"]
+    assert template.endswith(f"?{query}")
+    tile = template.format(z=CORNER.z, x=CORNER.x, y=CORNER.y).removeprefix(node.url)
+    assert node.get(tile).status_code == 200
+    assert document["maxzoom"] == 14  # 6.5 m at 40° north
+    west, south, east, north = document["bounds"]
+    assert west < INSIDE[0] < east
+    assert south < INSIDE[1] < north
+
+
+def test_tilejson_of_an_item_covers_that_item(node):
+    document = node.get("/raster/collections/gf2-pms/items/OLD/WebMercatorQuad/tilejson.json").json()
+    assert document["name"] == "OLD 测试"
+    assert document["bounds"] == pytest.approx([116.3671875, 39.943436, 116.411132, 39.977120], abs=1e-5)
+    assert (document["minzoom"], document["maxzoom"]) == (13, 14)
+
+
+def test_the_scenes_of_a_tile_are_listed_in_drawing_order_with_those_that_show(node):
+    scenes = node.get(f"{IMG}/{address(dx=1, dy=1)}/scenes").json()["scenes"]
+    assert [(scene["item"], scene["used"]) for scene in scenes] == [("OTHER", True), ("OLD", False), ("CLOUDY", False)]
+    first = scenes[0]
+    assert (first["satellite"], first["sensor"], first["gsd"], first["date"]) == (
+        "gaofen-2", "pms1", 6.5, "2024-06-05",
+    )  # fmt: skip
+    assert node.get(first["link"].removeprefix(node.url)).json()["id"] == "OTHER"
+
+
+def test_a_tile_with_more_scenes_than_it_may_draw_says_that_it_is_incomplete(tmp_path):
+    with node_at(tmp_path, scenes_per_tile=1) as node:
+        put_collection(node.store, "gf2-pms")
+        node.publish("A", "2024-03-01T03:00:00Z")
+        assert "imagery-complete" not in node.get(f"{IMG}/{address()}").headers
+        node.publish("B", "2024-04-01T03:00:00Z")
+        assert node.get(f"{IMG}/{address()}").headers["imagery-complete"] == "false"
+        assert node.get(f"{IMG}/{address()}/scenes").json()["complete"] is False
+
+
+@pytest.mark.parametrize("place", [f"point={INSIDE[0]},{INSIDE[1]}", "bbox=116,39,117,41", "bbox=170,39,117,41"])
+def test_the_dates_of_a_place_are_listed_newest_first(node, place):
+    dates = node.get(f"{IMG}/dates?{place}").json()["dates"]
+    assert [(date["date"], date["scenes"], date["platforms"], date["cloud_cover"]) for date in dates] == [
+        ("2024-09-10", 1, ["gaofen-2"], 90.0),
+        ("2024-06-05", 1, ["gaofen-2"], 0.0),
+        ("2024-03-01", 1, ["gaofen-2"], 3.0),
+    ]
+
+
+def test_dates_can_be_narrowed_by_time_and_are_empty_elsewhere(node):
+    inside = f"point={INSIDE[0]},{INSIDE[1]}"
+    found = node.get(f"{IMG}/dates?{inside}&datetime=../2024-07-01").json()["dates"]
+    assert [date["date"] for date in found] == ["2024-06-05", "2024-03-01"]
+    assert [date["date"] for date in node.get(f"{IMG}/dates?{inside}&datetime=latest").json()["dates"]] == [
+        "2024-09-10"
+    ]
+    assert node.get(f"{IMG}/dates?point=0,0").json() == {"dates": []}

@@ -1,0 +1,60 @@
+"""Time in a request."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagery_node.errors import BadParameterError
+from imagery_node.when import ALWAYS, LATEST, When, parse_when
+
+
+def utc(*parts):
+    return datetime(*parts, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        (None, ALWAYS),
+        ("latest", LATEST),
+        ("2024-10-12T03:22:47Z", When(nearest=utc(2024, 10, 12, 3, 22, 47))),
+        ("2024-10-12t03:22:47.5+08:00", When(nearest=utc(2024, 10, 11, 19, 22, 47, 500_000))),
+        ("2024-10-12", When(nearest=utc(2024, 10, 12, 12))),
+        ("2024-10-12/2024-10-13", When((utc(2024, 10, 12), utc(2024, 10, 13, 23, 59, 59, 999_999)))),
+        ("../2024-10-12T00:00:00Z", When((None, utc(2024, 10, 12)))),
+        ("2024-10-12T00:00:00Z/", When((utc(2024, 10, 12), None))),
+    ],
+)
+def test_L25_times_are_read_as_rfc_3339_says(text, meant):  # noqa: N802  # named after its limit
+    assert parse_when(text) == meant
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "now", "2024-10-12T03:22:47", "2024-10-12 03:22:47Z", "2024-13-01", "2024-02-30T00:00:00Z", "0000-01-01",
+        "10000-01-01T00:00:00Z", "../..", "/", "2024-10-12/2024-10-11", "2024-01-01/2024-01-02/2024-01-03",
+        "0001-01-01T00:00:00+23:59", "2024-10-12T03:22:47Z" + "0" * 60, "２０２４-10-12", "latest/..",
+    ],
+)  # fmt: skip
+def test_L25_anything_else_is_refused(text):  # noqa: N802  # named after its limit
+    with pytest.raises(BadParameterError) as refused:
+        parse_when(text)
+    assert refused.value.code == "limit.datetime"
+
+
+def test_an_instant_prefers_its_own_date_to_a_nearer_time():
+    wanted = When(nearest=utc(2024, 10, 12, 0, 30))
+    assert wanted.nearest_date([utc(2024, 10, 11, 23, 59), utc(2024, 10, 12, 20)]) == date(2024, 10, 12)
+    assert wanted.nearest_date([]) is None
+    assert ALWAYS.nearest_date([utc(2024, 10, 12)]) is None
+
+
+@given(st.lists(st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)), min_size=1))
+def test_no_other_date_is_nearer_than_the_one_chosen(acquired):
+    wanted = utc(2015, 6, 1, 12)
+    chosen = When(nearest=wanted).nearest_date(acquired)
+    assert min(abs(when.date() - wanted.date()) for when in acquired) == abs(chosen - wanted.date())
+    assert LATEST.nearest_date(acquired) == max(acquired).date()
