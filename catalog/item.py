@@ -140,8 +140,9 @@ def resolve_href(href: str, *, folder: Path | None, asset_roots: Sequence[Path])
     if "\0" in href or Path(href).suffix.lower() not in ASSET_SUFFIXES:
         return None
     real = os.path.realpath(href if absolute or folder is None else folder / href)
-    if any(os.path.commonpath([real, os.path.realpath(root)]) == os.path.realpath(root) for root in roots):
-        return Path(real)
+    for root in map(os.path.realpath, roots):
+        if real.startswith(root.rstrip("/") + "/"):
+            return Path(real)
     return None
 
 

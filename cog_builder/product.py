@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from catalog.collection import collection_document
-from cog_builder.cog import BandInfo, CogLayout
+from cog_builder.cog_layout import BandInfo, CogLayout
 from cog_builder.drawing import Drawn, Range, SceneDrawing
 from cog_builder.map_grid import TILE_PX, MapGrid
 from cog_builder.pyramid import Block, Reduce, average, nearest

@@ -135,7 +135,8 @@ def _whole(block: Block, size: int) -> Block:
     if (height, width) == (size, size):
         return block
     missing = ((0, size - height), (0, size - width))
-    pixels: Pixels = np.pad(block.pixels, (*missing, (0, 0)))
+    pixels = np.zeros((size, size, block.pixels.shape[2]), block.pixels.dtype)
+    pixels[:height, :width] = block.pixels
     return Block(pixels, np.pad(block.valid, missing))
 
 

@@ -106,6 +106,24 @@ class Cog:
             return found
         for index, level in enumerate(self.levels):
             transform = self.level_transform(index)
+            if transform.b or transform.d:
+                continue
+            zoom = round(math.log2(grid.pixel_sides[0] / abs(transform.a)))
+            if not 0 <= zoom <= grid.max_zoom or level.block_shape != (TILE_SIDE, TILE_SIDE):
+                continue
+            side = grid.pixel_sides[zoom]
+            at_grid = Affine.translation(-grid.left / side, grid.top / side) * Affine.scale(1 / side, -1 / side)
+            first, last = (at_grid * transform * xy for xy in ((0, 0), level.shape[::-1]))
+            col, row = (round(value / TILE_SIDE) for value in first)
+            left, top = col * TILE_SIDE, row * TILE_SIDE
+            expected = left, top, left + level.shape[1], top + level.shape[0]
+            if np.abs(np.subtract((*first, *last), expected)).max() < _MAX_DRIFT:
+                found[zoom] = index, col, row
+        return found
+        for index, level in enumerate(self.levels):
+            transform = self.level_transform(index)
+            if transform.b or transform.d:
+                continue
             zoom = round(math.log2(grid.pixel_sides[0] / abs(transform.a)))
             if not 0 <= zoom <= grid.max_zoom or level.block_shape != (TILE_SIDE, TILE_SIDE):
                 continue

@@ -1,6 +1,7 @@
 """Rectangles of one level of a Cog, put together from its cached blocks."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -52,39 +53,47 @@ def read_window(cache: CogCache, cog: Cog, level: int, window: Window, bands: tu
     if window.shape[0] * window.shape[1] > MAX_WINDOW_PIXELS:
         raise UnreadableAssetError(f"{cog.path.name}: has no overview coarse enough for this picture")
     samples: slice | list[int] = slice(None)
-    if image.samples <= _FEW:
-        where = bands
-    else:
-        samples, where = list(bands), tuple(range(len(bands)))
+    where, count = bands, image.samples
+    if image.samples > _FEW:
+        samples, where, count = list(bands), tuple(range(len(bands))), len(bands)
 
-    (block_height, block_width), (height, width) = image.block_shape, image.shape
-    top, bottom = max(0, window.top), min(height, window.bottom)
-    left, right = max(0, window.left), min(width, window.right)
-    inside = (top, bottom, left, right) == (window.top, window.bottom, window.left, window.right)
-    block_rows = range(top // block_height, -(-bottom // block_height))
-    block_cols = range(left // block_width, -(-right // block_width))
-    if inside and len(block_rows) == len(block_cols) == 1:
-        block = cache.block(cog, level, block_rows[0], block_cols[0])
-        y, x = block_rows[0] * block_height, block_cols[0] * block_width
-        part = slice(top - y, bottom - y), slice(left - x, right - x)
+    rows = _parts(window.top, window.bottom, image.shape[0], image.block_shape[0])
+    cols = _parts(window.left, window.right, image.shape[1], image.block_shape[1])
+    inside = window.top >= 0 and window.left >= 0 and window.bottom <= image.shape[0] and window.right <= image.shape[1]
+    if inside and len(rows) == len(cols) == 1:
+        block = cache.block(cog, level, rows[0].block, cols[0].block)
+        part = rows[0].source, cols[0].source
         return WindowPixels(block.pixels[*part, samples], _or_none(block.valid, part), where)
 
-    pixels = np.zeros((*window.shape, image.samples if image.samples <= _FEW else len(bands)), cog.dtype)
+    pixels = np.zeros((*window.shape, count), cog.dtype)
     valid = np.zeros(window.shape, np.bool_)
-    for block_row in block_rows:
-        for block_col in block_cols:
-            block = cache.block(cog, level, block_row, block_col)
-            y, x = block_row * block_height, block_col * block_width
-            rows = slice(max(top, y), min(bottom, y + block_height))
-            cols = slice(max(left, x), min(right, x + block_width))
-            source = slice(rows.start - y, rows.stop - y), slice(cols.start - x, cols.stop - x)
-            place = (
-                slice(rows.start - window.top, rows.stop - window.top),
-                slice(cols.start - window.left, cols.stop - window.left),
-            )
-            pixels[place] = block.pixels[*source, samples]
-            valid[place] = True if block.valid is None else block.valid[source]
+    for row in rows:
+        for col in cols:
+            block = cache.block(cog, level, row.block, col.block)
+            pixels[row.place, col.place] = block.pixels[row.source, col.source, samples]
+            valid[row.place, col.place] = True if block.valid is None else block.valid[row.source, col.source]
     return WindowPixels(pixels, None if inside and valid.all() else valid, where)
+
+
+class _Part(NamedTuple):
+    """What one row or column of blocks gives to a window."""
+
+    block: int
+    source: slice
+    """Within the block."""
+    place: slice
+    """Within the window."""
+
+
+def _parts(start: int, stop: int, length: int, block_length: int) -> list[_Part]:
+    """Cut the pixels from start to stop of an image's side into blocks; what lies outside is left out."""
+    first, last = max(0, start), min(length, stop)
+    parts = []
+    for block in range(first // block_length, -(-last // block_length)):
+        at = block * block_length
+        low, high = max(first, at), min(last, at + block_length)
+        parts.append(_Part(block, slice(low - at, high - at), slice(low - start, high - start)))
+    return parts
 
 
 def _or_none(valid: NDArray[np.bool_] | None, part: tuple[slice, slice]) -> NDArray[np.bool_] | None:

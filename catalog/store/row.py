@@ -18,11 +18,9 @@ def put_item(connection: apsw.Connection, item: dict[str, Any], footprint: Footp
     """List an item; True when an earlier version made way for it."""
     key = find_key(connection, footprint.collection, footprint.item_id)
     replaced = key is not None
-    if key is None:
-        key = connection.execute("SELECT coalesce(max(key), 0) + 1 FROM item").get
-    else:
+    if key is not None:
         connection.execute("DELETE FROM place WHERE box IN (?, ?)", (2 * key, 2 * key + 1))
-    us = microseconds(footprint.acquired)
+    us, bounds = microseconds(footprint.acquired), footprint.geometry.bounds
     connection.execute(
         "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -33,13 +31,16 @@ def put_item(connection: apsw.Connection, item: dict[str, Any], footprint: Footp
             -us,
             footprint.gsd_m,
             footprint.cloud_cover,
-            *footprint.geometry.bounds,
+            *bounds,
             shapely.to_wkb(footprint.geometry),
         ),
     )
+    key = connection.last_insert_rowid()
     connection.execute("INSERT OR REPLACE INTO document VALUES (?, ?)", (key, orjson.dumps(item)))
-    for part, side in enumerate(split_footprint(footprint.geometry, item["bbox"])):
-        west, south, east, north = side.bounds
+    sides = [bounds]
+    if bounds[2] - bounds[0] > 180:  # it may lie on both sides of the antimeridian
+        sides = [side.bounds for side in split_footprint(footprint.geometry, item["bbox"])]
+    for part, (west, south, east, north) in enumerate(sides):
         connection.execute(
             "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?)",
             (2 * key + part, west, east, south, north, us / YEAR_US, us / YEAR_US),

@@ -23,6 +23,7 @@ from catalog.store.selection import TokenBook, check_search, footprint_rows, fro
 from catalog.timestamp import format_datetime, parse_datetime
 
 _PAGE = 500
+_INSERT_CHANGE = "INSERT INTO change(action, collection, id, version, changed, reason) VALUES (?, ?, ?, ?, ?, ?)"
 _CHANGE_COLUMNS = "sequence, action, change.collection, change.id, version, changed, reason"
 
 
@@ -264,7 +265,7 @@ def _load(connection: apsw.Connection, items: Iterable[dict[str, Any]]) -> int:
     """List many items, but keep those recalled that are recalled."""
     known = {name for (name,) in connection.execute("SELECT id FROM collection")}
     recalled = set(connection.execute("SELECT collection, id FROM tombstone"))
-    now, count, touched = datetime.now(UTC), 0, set()
+    now, count, touched = format_datetime(datetime.now(UTC)), 0, set()
     for item in items:
         footprint = check_item(item)
         if footprint.collection not in known:
@@ -276,7 +277,10 @@ def _load(connection: apsw.Connection, items: Iterable[dict[str, Any]]) -> int:
             )
             continue
         replaced = row.put_item(connection, item, footprint)
-        _record(connection, "replace" if replaced else "publish", footprint, now)
+        action = "replace" if replaced else "publish"
+        connection.execute(
+            _INSERT_CHANGE, (action, footprint.collection, footprint.item_id, footprint.version, now, None)
+        )
         touched.add(footprint.collection)
         count += 1
     for collection in touched:
@@ -298,9 +302,7 @@ def _record(
     connection: apsw.Connection, action: Action, footprint: Footprint, when: datetime, reason: str | None = None
 ) -> Change:
     values = (action, footprint.collection, footprint.item_id, footprint.version, format_datetime(when), reason)
-    connection.execute(
-        "INSERT INTO change(action, collection, id, version, changed, reason) VALUES (?, ?, ?, ?, ?, ?)", values
-    )
+    connection.execute(_INSERT_CHANGE, values)
     return _change((connection.last_insert_rowid(), *values))
 
 

@@ -5,7 +5,8 @@ import pytest
 import rasterio
 from rio_cogeo import cog_validate
 
-from cog_builder.cog import BandInfo, CogLayout, CogWriter
+from cog_builder.cog import CogWriter
+from cog_builder.cog_layout import BandInfo, CogLayout
 from cog_builder.map_grid import MapGrid
 from cog_builder.pyramid import Block, Pyramid, average, nearest
 
