@@ -9,6 +9,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
+from starlette.routing import Match, Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 logging.getLogger("stac_fastapi.types.config").setLevel(logging.ERROR)  # warns on import of defaults replaced below
 
@@ -40,6 +42,30 @@ class _CoreApi(StacApi):
         """Nothing: the node answers `/healthz` and `/readyz`."""
 
 
+class _HeadMiddleware:
+    """Answers HEAD as GET; the server, which still knows what was asked, sends the headers alone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self.app(scope, receive, send)
+
+
+class StacMount(Mount):
+    """A mount that answers at its own path too, without a slash and without a redirect: the address of a catalogue."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """See `Mount.matches`."""
+        if scope["type"] != "http" or scope["path"] != scope.get("root_path", "") + self.path:
+            return super().matches(scope)
+        path = f"{scope['path']}/"
+        match, child_scope = super().matches({**scope, "path": path})
+        return match, {**child_scope, "path": path}
+
+
 def create_app(store: ItemStore, *, public_url: str | None = None) -> FastAPI:
     """The STAC API on a store.
 
@@ -67,6 +93,7 @@ def create_app(store: ItemStore, *, public_url: str | None = None) -> FastAPI:
         items_get_request_model=ItemsQuery,
         exceptions={},
         middlewares=[
+            Middleware(_HeadMiddleware),
             Middleware(RequestLimitsMiddleware),
             Middleware(ProblemMiddleware),
             Middleware(

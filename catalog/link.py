@@ -36,7 +36,7 @@ class Addresses:
     @property
     def root(self) -> str:
         """The landing page."""
-        return f"{self.stac}/"
+        return self.stac if self.stac != self.node else f"{self.node}/"
 
     def collection(self, collection: str) -> str:
         """One collection document."""

@@ -41,8 +41,8 @@ def check_cog(path: Path, asset: dict[str, Any], *, scene: str) -> None:
             }
         expected = {
             "layout": "COG",
-            **{field: asset[field] for field in ("proj:code", "proj:shape", "proj:transform")},
-            "bands": len(asset["bands"]),
+            **{field: asset.get(field) for field in ("proj:code", "proj:shape", "proj:transform")},
+            "bands": len(asset.get("bands", ())),
         }
         for field, value in expected.items():
             if found[field] != value:

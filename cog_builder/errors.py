@@ -7,7 +7,8 @@ CogBuilderError
  ├ BadMetadataError            a tag or coefficient is missing, impossible or contradicts the image
  ├ GeolocationError            the scene cannot be placed on the ground (no elevation, RPC off the earth)
  ├ UnreadableImageError        the delivered TIFF cannot be decoded within its limits
- ├ BuildResourceError          the machine ran out of disk, memory or time
+ ├ BuildResourceError          the machine ran out of memory or time
+ │  └ DiskFullError            there is no room for what has to be written
  └ InvalidCogError             a file that was written does not pass its checks
 """
 
@@ -55,9 +56,15 @@ class UnreadableImageError(CogBuilderError):
 
 
 class BuildResourceError(CogBuilderError):
-    """The machine ran out of disk, memory or time."""
+    """The machine ran out of memory or time."""
 
     code = "resource"
+
+
+class DiskFullError(BuildResourceError):
+    """The file system, the quota or the file size limit leaves no room for what has to be written."""
+
+    code = "disk_full"
 
 
 class InvalidCogError(CogBuilderError):

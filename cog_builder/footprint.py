@@ -14,7 +14,7 @@ from shapely.geometry.polygon import orient
 from shapely.ops import unary_union
 
 from cog_builder.elevation import Elevation
-from cog_builder.errors import GeolocationError
+from cog_builder.errors import GeolocationError, UnreadableImageError
 from cog_builder.quality import FILL
 from cog_builder.rpc import Rpc
 from cog_builder.scene import SourceImage
@@ -24,18 +24,28 @@ Floats = NDArray[np.float64]
 _POINTS_PER_SIDE = 65
 _HEIGHT_ITERATIONS = 30
 _TRACED_PX = 2048
+_STAIRCASE_PX = 2**0.5
+"""The corners of a traced slanted edge lie in a band of this width, which simplifying takes away."""
 
 
 def image_outline(image: SourceImage, elevation: Elevation) -> tuple[Floats, Floats]:
     """(longitude, latitude) along the outer edge of an image on the ground, and of a lattice inside it.
 
     Raises:
-        GeolocationError: The elevation model does not reach the whole image, or the RPC cannot be inverted.
+        GeolocationError: The elevation model does not reach the whole image, the RPC cannot be inverted, or the image
+            lies across the antimeridian, where its grids would run around the earth.
     """
     side = np.linspace(-0.5, image.width - 0.5, _POINTS_PER_SIDE)
     down = np.linspace(-0.5, image.height - 0.5, _POINTS_PER_SIDE)
     col, row = (axis.ravel() for axis in np.meshgrid(side, down))
-    return locate_on_ground(image.rpc, elevation, col, row)
+    longitude, latitude = locate_on_ground(image.rpc, elevation, col, row)
+    west, east = float(longitude.min()), float(longitude.max())
+    if west < -180 or east > 180:
+        raise GeolocationError(
+            f"{image.path.name}: looks at {west:.4f} to {east:.4f} degrees east, expected it inside -180 to 180; "
+            f"scenes across the antimeridian cannot be built"
+        )
+    return longitude, latitude
 
 
 def locate_on_ground(rpc: Rpc, elevation: Elevation, col: Floats, row: Floats) -> tuple[Floats, Floats]:
@@ -74,9 +84,12 @@ def rough_bbox(image: SourceImage) -> tuple[float, float, float, float]:
 
 
 def valid_footprint(quality: Path) -> BaseGeometry:
-    """Outline of the pixels that are not fill, in degrees, counter-clockwise, simplified to about one pixel.
+    """Outline of the pixels that are not fill, in degrees, counter-clockwise, simplified by the steps of the pixels.
 
-    Large images are traced on the first overview of at most 2048 pixels.
+    Large images are traced on the first overview of at most 2048 pixels; holes are filled.
+
+    Raises:
+        UnreadableImageError: There is no such pixel.
     """
     with rasterio.open(quality, driver="GTiff") as flags:
         shrink = next((o for o in (1, *flags.overviews(1)) if max(flags.shape) / o <= _TRACED_PX), 1)
@@ -84,12 +97,14 @@ def valid_footprint(quality: Path) -> BaseGeometry:
         imaged = (flags.read(1, out_shape=shape_px) & FILL) == 0
         transform = flags.transform @ rasterio.Affine.scale(flags.width / shape_px[1], flags.height / shape_px[0])
         epsg = flags.crs.to_epsg()
+    if not imaged.any():
+        raise UnreadableImageError("the delivered image holds nothing but fill: every pixel is 0 in every band")
     parts = rasterio.features.shapes(imaged.view(np.uint8), mask=imaged, transform=transform)
     traced = unary_union([shape(part) for part, _ in parts])
     pixel_m = transform.a
     largest = max(part.area for part in _polygons(traced))
     kept = [Polygon(part.exterior) for part in _polygons(traced) if part.area > largest / 1000]
-    outline = unary_union(kept).simplify(pixel_m * 0.75)
+    outline = unary_union(kept).simplify(pixel_m * _STAIRCASE_PX)
     to_degrees = Transformer.from_crs(epsg, 4326, always_xy=True)
     points = get_coordinates(outline)
     degrees = np.column_stack(to_degrees.transform(points[:, 0], points[:, 1])).round(7)

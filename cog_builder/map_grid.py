@@ -15,6 +15,8 @@ WEB_MERCATOR = 3857
 MERCATOR_HALF_M = 20037508.342789244
 """Half the side of the Web Mercator square, π · 6378137 m."""
 TILE_PX = 256
+BLOCK_PX = 512
+"""Side of a block of `analytic`, `sharp` and `quality`."""
 FINE_GSD_M = 4.0
 """Below this, 3-degree zones are used, as CGCS2000 practice has it for large scales."""
 
@@ -81,12 +83,20 @@ def choose_crs(longitude: float, latitude: float, gsd_m: float) -> int:
 def snapped_grid(epsg: int, longitude: Floats, latitude: Floats, gsd_m: float) -> MapGrid:
     """The smallest grid around points in degrees whose pixel edges are whole multiples of the GSD.
 
-    Scenes of one place and one sensor so share their pixels' places on every date.
+    Scenes of one place and one sensor so share their pixels' places on every date. To the right and below it is
+    widened until every overview is exactly half the level before.
     """
     x, y = Transformer.from_crs(4326, epsg, always_xy=True).transform(longitude, latitude)
     left, right = math.floor(min(x) / gsd_m), math.ceil(max(x) / gsd_m)
     bottom, top = math.floor(min(y) / gsd_m), math.ceil(max(y) / gsd_m)
-    return MapGrid(epsg, left * gsd_m, top * gsd_m, gsd_m, right - left, top - bottom)
+    width, height = right - left, top - bottom
+    step = 2 ** overview_count(width, height)
+    return MapGrid(epsg, left * gsd_m, top * gsd_m, gsd_m, -(-width // step) * step, -(-height // step) * step)
+
+
+def overview_count(width: int, height: int) -> int:
+    """How many times an image is halved until it fits into one block."""
+    return max(0, math.ceil(math.log2(max(width, height) / BLOCK_PX)))
 
 
 def tile_grid(longitude: Floats, latitude: Floats, gsd_m: float) -> tuple[MapGrid, int]:

@@ -1,6 +1,5 @@
 """One scene from delivery to COGs and Item: the steps in order. The only file that knows them all."""
 
-import errno
 import itertools
 import shutil
 import tempfile
@@ -13,9 +12,10 @@ import numpy as np
 
 from cog_builder.cog import CogWriter
 from cog_builder.deliveries import open_delivery
+from cog_builder.disk import naming_a_full_disk
 from cog_builder.drawing import scene_drawing
 from cog_builder.elevation import Elevation
-from cog_builder.errors import BuildResourceError, GeolocationError
+from cog_builder.errors import GeolocationError
 from cog_builder.footprint import image_outline, rough_bbox, valid_footprint
 from cog_builder.map_grid import choose_crs, snapped_grid, tile_grid
 from cog_builder.product import Product, analytic_product, sharp_product, visual_product
@@ -74,11 +74,10 @@ def build_scene(
             f"constant height (--height METRES)"
         )
     try:
-        return _Build(scene, folder, workspace, elevation, settings, progress).run()
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise BuildResourceError(f"{scene.title}: disk_full: no room for the scene's files in the store") from error
-        raise
+        with naming_a_full_disk(scene.title):
+            return _Build(scene, folder, workspace, elevation, settings, progress).run()
+    except GeolocationError as error:
+        raise GeolocationError(f"{scene.title}: {error}") from error
 
 
 @dataclass
@@ -103,11 +102,10 @@ class _Build:
             products.append(sharp_product(scene, drawing, snapped_grid(epsg, *outlines[1], scene.pan.gsd_m)))
         products.append(visual_product(scene, drawing, *tile_grid(longitude, latitude, scene.finest_gsd_m)))
         self._write(products)
+        footprint = valid_footprint(self.folder / "quality.tif")
         write_thumbnail(self.folder / "visual.tif", self.folder / "thumbnail.webp")
         self._keep_side_files()
-        item = scene_item(
-            scene, self.folder, geometry=valid_footprint(self.folder / "quality.tif"), elevation_source=ground.source
-        )
+        item = scene_item(scene, self.folder, geometry=footprint, elevation_source=ground.source)
         write_item(item, self.folder)
         return item
 

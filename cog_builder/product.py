@@ -1,6 +1,5 @@
 """The files a scene becomes: what each holds, how a block of it is drawn and how its overviews come about."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ import numpy as np
 from catalog.collection import collection_document
 from cog_builder.cog_layout import BandInfo, CogLayout
 from cog_builder.drawing import Drawn, Range, SceneDrawing
-from cog_builder.map_grid import TILE_PX, MapGrid
+from cog_builder.map_grid import BLOCK_PX, TILE_PX, MapGrid, overview_count
 from cog_builder.pyramid import Block, Reduce, average, nearest
 from cog_builder.quality import FILL, cloudy, flags
 from cog_builder.scene import Scene
@@ -18,7 +17,6 @@ from cog_builder.stretch import Stretch
 REFLECTANCE_SCALE = 0.0001
 """Reflectance per step of `analytic` and `sharp`."""
 
-_BLOCK_PX = 512
 _COLOURS = ("red", "green", "blue")
 
 
@@ -43,7 +41,7 @@ def analytic_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid) -> Prod
     names = scene.sensor.common_names
     reflectance = _reflectance_layout(scene, grid)
     bands = (BandInfo("bit flags: 1 fill, 2 saturated, 4 cloud (low confidence)"),)
-    quality = CogLayout(grid, bands, "uint8", "deflate", _BLOCK_PX, reflectance.overviews, FILL, _tags(scene))
+    quality = CogLayout(grid, bands, "uint8", "deflate", BLOCK_PX, reflectance.overviews, FILL, _tags(scene))
 
     def draw(rows: Range, cols: Range) -> list[Block] | None:
         drawn = drawing.colours(grid, rows, cols)
@@ -88,8 +86,8 @@ def _reflectance_layout(scene: Scene, grid: MapGrid) -> CogLayout:
         )
         for band in scene.sensor.bands
     )
-    overviews = max(0, math.ceil(math.log2(max(grid.width, grid.height) / _BLOCK_PX)))
-    return CogLayout(grid, bands, "uint16", "deflate", _BLOCK_PX, overviews, nodata=0, tags=_tags(scene))
+    overviews = overview_count(grid.width, grid.height)
+    return CogLayout(grid, bands, "uint16", "deflate", BLOCK_PX, overviews, nodata=0, tags=_tags(scene))
 
 
 def _tags(scene: Scene) -> dict[str, str]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cog_builder import tiff_decoder
 from cog_builder.disk import naming_a_full_disk
-from cog_builder.errors import BuildResourceError, UnreadableImageError
+from cog_builder.errors import BuildResourceError, DiskFullError, UnreadableImageError
 from cog_builder.scene import SourceImage
 
 _DTYPE = np.dtype("<u2")
@@ -85,19 +85,20 @@ def decode_image(image: SourceImage, into: Path, *, timeout_s: float = 1800) -> 
 
     Raises:
         UnreadableImageError: The TIFF cannot be decoded, is of another shape, or breaks the limits of the child.
-        BuildResourceError: The disk is full (`disk_full`), or the time is over (`timeout`).
+        DiskFullError: There is no room for the raw pixels.
+        BuildResourceError: The time is over.
     """
     shape = (image.height, image.width, image.band_count)
     needed = image.height * image.width * image.band_count * _DTYPE.itemsize
     free = shutil.disk_usage(into.parent).free
     if free < needed:
-        raise BuildResourceError(f"{image.path.name}: disk_full: {free} bytes free, expected {needed} for raw pixels")
+        raise DiskFullError(f"{image.path.name}: {free} bytes free, expected {needed} for raw pixels")
     command = [sys.executable, "-I", "-W", "ignore", str(Path(tiff_decoder.__file__))]
     arguments = [str(image.path.absolute()), str(into.absolute()), *map(str, shape)]
     with naming_a_full_disk(image.path.name), tempfile.TemporaryFile() as complaints:
         status = _run([*command, *arguments], complaints, image.path.name, timeout_s)
         if status == tiff_decoder.DISK_FULL:
-            raise BuildResourceError(f"{image.path.name}: disk_full: no room for {needed} bytes of raw pixels")
+            raise DiskFullError(f"{image.path.name}: no room for {needed} bytes of raw pixels")
         if status or into.stat().st_size != needed:
             raise UnreadableImageError(f"{image.path.name}: cannot be decoded: {_reason(status, complaints)}")
     return RawRaster(into, shape)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from catalog import errors as catalog_errors
+from catalog.app import StacMount
 from catalog.app import create_app as create_stac_app
 from catalog.openapi import html_page
 from catalog.problem import ProblemMiddleware, add_problem_handlers
@@ -76,7 +77,7 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
         store.close()
 
     app = FastAPI(
-        title=settings.site_name,
+        title=settings.site_name or "Imagery node",
         description="Map tiles, item pictures and files of a satellite imagery node; its STAC API is below /stac.",
         lifespan=lifespan,
         docs_url=None,
@@ -95,7 +96,8 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
     app.include_router(data_routes(index))
     app.include_router(health_routes(index))
     app.add_api_route("/docs", _documentation, include_in_schema=False, response_class=HTMLResponse)
-    app.mount("/stac", create_stac_app(store, public_url=str(settings.public_url or "") or None))
+    stac = create_stac_app(store, public_url=str(settings.public_url or "") or None)
+    app.router.routes.append(StacMount("/stac", stac))
     app.mount("/", portal_files())
     return app
 

@@ -102,12 +102,11 @@ class Cog:
         """Levels whose pixels lie exactly on WebMercatorQuad, by zoom: (level, first tile column, first tile row)."""
         grid = get_grid(WEB_MERCATOR_QUAD)
         found: dict[int, tuple[int, int, int]] = {}
-        if self.georeference.crs != WEB_MERCATOR:
+        transform = self.georeference.transform
+        if self.georeference.crs != WEB_MERCATOR or transform.b or transform.d:
             return found
         for index, level in enumerate(self.levels):
             transform = self.level_transform(index)
-            if transform.b or transform.d:
-                continue
             zoom = round(math.log2(grid.pixel_sides[0] / abs(transform.a)))
             if not 0 <= zoom <= grid.max_zoom or level.block_shape != (TILE_SIDE, TILE_SIDE):
                 continue
@@ -118,26 +117,6 @@ class Cog:
             left, top = col * TILE_SIDE, row * TILE_SIDE
             expected = left, top, left + level.shape[1], top + level.shape[0]
             if np.abs(np.subtract((*first, *last), expected)).max() < _MAX_DRIFT:
-                found[zoom] = index, col, row
-        return found
-        for index, level in enumerate(self.levels):
-            transform = self.level_transform(index)
-            if transform.b or transform.d:
-                continue
-            zoom = round(math.log2(grid.pixel_sides[0] / abs(transform.a)))
-            if not 0 <= zoom <= grid.max_zoom or level.block_shape != (TILE_SIDE, TILE_SIDE):
-                continue
-            side = grid.pixel_sides[zoom]
-            at_grid = Affine.translation(-grid.left / side, grid.top / side) * Affine.scale(1 / side, -1 / side)
-            first, last = (at_grid * transform * xy for xy in ((0, 0), level.shape[::-1]))
-            col, row = round(first[0] / TILE_SIDE), round(first[1] / TILE_SIDE)
-            expected = (
-                col * TILE_SIDE,
-                row * TILE_SIDE,
-                col * TILE_SIDE + level.shape[1],
-                row * TILE_SIDE + level.shape[0],
-            )
-            if transform.b == transform.d == 0 and np.abs(np.subtract((*first, *last), expected)).max() < _MAX_DRIFT:
                 found[zoom] = index, col, row
         return found
 

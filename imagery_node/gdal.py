@@ -4,7 +4,7 @@ import ctypes
 import os
 
 import cv2
-from rasterio.env import get_gdal_config
+from rasterio.env import get_gdal_config, set_gdal_config
 
 OPTIONS = {
     # A file beside the TIFF (.aux.xml, .ovr) may name other sources: never look for one.
@@ -48,6 +48,8 @@ def pin_options() -> None:
         RuntimeError: GDAL answers with another value.
     """
     os.environ.update(OPTIONS)
+    # Once GDAL has cached a block it no longer looks at the environment for this one.
+    set_gdal_config("GDAL_CACHEMAX", int(OPTIONS["GDAL_CACHEMAX"]))
     for name, value in OPTIONS.items():
         found = str(get_gdal_config(name, normalize=False))
         if found != value:

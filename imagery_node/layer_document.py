@@ -11,7 +11,7 @@ from catalog.timestamp import format_datetime
 from imagery_node.errors import BadParameterError
 from imagery_node.grid import MAX_ZOOM, TILE_SIDE, WEB_MERCATOR_QUAD
 from imagery_node.layer import Layer
-from imagery_node.scene_index import Scene, SceneList, Snapshot
+from imagery_node.scene_index import WORLD, Scene, SceneList, Snapshot
 
 MAX_SCENES_LISTED = 1000
 
@@ -120,11 +120,13 @@ def coarsest_zoom(bbox: BoundingBox, finest: int) -> int:
 
 
 def _extent(layer: Layer, snapshot: Snapshot) -> tuple[BoundingBox, list[str | None]]:
-    extents = [snapshot.collection(collection)["extent"] for collection in layer.collections]
+    """Box and time of the items; a collection without any has an extent in its document that is only a promise."""
+    held = filter(snapshot.newest_item, layer.collections)
+    extents = [snapshot.collection(collection)["extent"] for collection in held]
     boxes = [extent["spatial"]["bbox"][0] for extent in extents]
     intervals = [extent["temporal"]["interval"][0] for extent in extents]
     if not boxes:
-        return (-180.0, -90.0, 180.0, 90.0), [None, None]
+        return WORLD, [None, None]
     west, south = (min(box[axis] for box in boxes) for axis in (0, 1))
     east, north = (max(box[axis] for box in boxes) for axis in (2, 3))
     starts, ends = zip(*intervals, strict=True)

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from catalog.errors import CatalogError, UnknownItemError
 from catalog.item import acquired, asset_path, item_version
 from catalog.search import BoundingBox, Footprint, ItemStore, Search
+from catalog.timestamp import format_datetime
 from imagery_node.errors import BadRenderingError, NotFoundError, SupersededError, UnreadableAssetError
 from imagery_node.layer import Layer, make_layers
-from imagery_node.when import When
+from imagery_node.when import ALWAYS, When
 
 WORLD: BoundingBox = (-180.0, -90.0, 180.0, 90.0)
 
@@ -49,6 +50,7 @@ class Snapshot:
         self.item: Callable[[str, str], dict[str, Any]] = lru_cache(_ITEMS_KEPT)(store.item)
         self.collection: Callable[[str], dict[str, Any]] = lru_cache(_ITEMS_KEPT)(store.collection)
         self.raster: Callable[[Scene, str], Path | None] = lru_cache(_ITEMS_KEPT)(self._raster)
+        self.newest_item: Callable[[str], dict[str, Any] | None] = lru_cache(_ITEMS_KEPT)(self._newest_item)
         self.finest_gsd_m: Callable[[Layer], float | None] = lru_cache(_ITEMS_KEPT)(self._finest_gsd_m)
 
     @cached_property
@@ -84,14 +86,20 @@ class Snapshot:
         ]
         return SceneList(tuple(scenes[:at_most]), shown_date, complete=len(scenes) <= at_most)
 
-    def scene(self, collection: str, item_id: str) -> Scene:
+    def scene(self, collection: str, item_id: str, when: When = ALWAYS) -> Scene:
         """The listed version of one item.
 
         Raises:
             UnknownItemError: It is not listed.
+            NotFoundError: It was not acquired then.
         """
         item = self.item(collection, item_id)
-        return Scene(collection, item_id, item_version(item), acquired(item))
+        scene = Scene(collection, item_id, item_version(item), acquired(item))
+        if not when.includes(scene.acquired):
+            raise NotFoundError(
+                f"item {item_id} was acquired {format_datetime(scene.acquired)}, which is not the datetime asked for"
+            )
+        return scene
 
     def document(self, scene: Scene) -> dict[str, Any]:
         """The item of a scene.
@@ -137,16 +145,15 @@ class Snapshot:
         except CatalogError as error:
             raise NotFoundError(f"the file of asset {key!r} of item {item['id']} is not here") from error
 
+    def _newest_item(self, collection: str) -> dict[str, Any] | None:
+        """The newest item of a collection; None when it holds none."""
+        return next(iter(self._store.search(Search(collections=(collection,), limit=1)).items), None)
+
     def _finest_gsd_m(self, layer: Layer) -> float | None:
         """Ground sample distance of the finest of each collection's newest scenes."""
-        newest = [
-            item
-            for collection in layer.collections
-            for item in self._store.search(Search(collections=(collection,), limit=1)).items
-        ]
         stated = [
             value
-            for item in newest
+            for item in filter(None, map(self.newest_item, layer.collections))
             for value in (item["properties"].get("gsd"), *(asset.get("gsd") for asset in item["assets"].values()))
             if value
         ]

@@ -23,11 +23,14 @@ class ImageryNodeSettings(BaseSettings):
     public_url: HttpUrl | None = None
     """Address clients reach this node under; without it, links repeat the scheme and host of the request."""
 
-    site_name: str = Field(default="Imagery node", max_length=100)
-    """Name shown in the portal and the documents."""
+    site_name: str = Field(default="", max_length=100)
+    """Name of the portal; without it, 卫星影像 or Satellite imagery, as the language of the page is."""
 
     attribution: str = Field(default="", max_length=500)
-    """Credit line that map clients show; also the place of a map review number (审图号)."""
+    """Credit line that the portal and map clients show."""
+
+    review_number: str = Field(default="", max_length=100)
+    """Map review number (审图号) such as `GS(2024)1234号`, shown after the credit line."""
 
     draw_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64)
     """Threads that draw tiles; more than cores only adds waiting."""
@@ -61,6 +64,12 @@ class ImageryNodeSettings(BaseSettings):
 
     dated_tile_max_age_s: int = Field(default=60, ge=0, le=86_400)
     """How long a client may show a dated tile without asking again; undated ones are always asked for."""
+
+    @property
+    def credit_line(self) -> str:
+        """What map clients show beside the map: attribution and review number."""
+        review = f"审图号：{self.review_number}" if self.review_number else ""
+        return " · ".join(filter(None, (self.attribution, review)))
 
     @model_validator(mode="before")
     @classmethod

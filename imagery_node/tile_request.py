@@ -53,16 +53,20 @@ def read_layer_tile(path: Mapping[str, str], query: bytes) -> TileRequest:
     return TileRequest(
         **_read_place(path),
         rendering=read_rendering(values),
-        when=parse_when(*values["datetime"]) if "datetime" in values else ALWAYS,
+        when=parse_when(*values.get("datetime", [None])),
         layer_id=read_id(path["layer"]),
     )
 
 
 def read_item_tile(path: Mapping[str, str], query: bytes) -> TileRequest:
     """Read the address of an item's tile; raises as `read_layer_tile`."""
-    values = read_query(query, RENDERING_PARAMETERS)
-    item = read_id(path["collection"]), read_id(path["item"])
-    return TileRequest(**_read_place(path), rendering=read_rendering(values), item=item)
+    values = read_query(query, {"datetime": False, **RENDERING_PARAMETERS})
+    return TileRequest(
+        **_read_place(path),
+        rendering=read_rendering(values),
+        when=parse_when(*values.get("datetime", [None])),
+        item=(read_id(path["collection"]), read_id(path["item"])),
+    )
 
 
 def read_rendering(values: Query) -> Rendering:

@@ -138,10 +138,10 @@ class TileService:
 
     def _scenes(self, snapshot: Snapshot, request: TileRequest) -> SceneList:
         if request.item:
-            scene = snapshot.scene(*request.item)
+            scene = snapshot.scene(*request.item, request.when)
             if snapshot.raster(scene, request.rendering.asset) is None:
                 raise NotFoundError(f"item {scene.item_id} has no asset {request.rendering.asset!r}")
-            return SceneList((scene,), None, complete=True)
+            return SceneList((scene,), request.when.nearest_date([scene.acquired]), complete=True)
         layer = snapshot.layer(request.layer_id or "")
         bbox = request.grid.bbox(request.tile)
         return snapshot.scenes(layer, bbox, request.when, at_most=self._scenes_per_tile)

@@ -33,6 +33,13 @@ class When:
         )
         return best.date() if best else None
 
+    def includes(self, acquired: datetime) -> bool:
+        """Whether an item that is asked for by its id was acquired then: `latest` is whichever it is."""
+        start, end = self.interval or (None, None)
+        if (start and acquired < start) or (end and acquired > end):
+            return False
+        return self.nearest is None or self == LATEST or acquired.date() == self.nearest.date()
+
 
 ALWAYS = When()
 LATEST = When(nearest=datetime.max.replace(tzinfo=UTC))

@@ -63,7 +63,7 @@ def collect_files(delivery: Path, workspace: Path) -> tuple[Path, ...]:
         UnrecognisedDeliveryError: Neither a folder nor a known archive.
         UnsafeArchiveError: The archive breaks a limit, or holds links, devices or unsafe names.
         IncompleteDeliveryError: The archive is cut short or damaged.
-        BuildResourceError: The disk is full.
+        DiskFullError: There is no room to unpack.
     """
     if delivery.is_dir():
         return _files_of_folder(delivery)

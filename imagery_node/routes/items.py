@@ -15,6 +15,7 @@ from titiler.core.resources.enums import ImageType
 from titiler.core.utils import render_image
 
 from catalog.request_limits import StrictRoute
+from catalog.timestamp import MAX_TEXT_LENGTH
 from imagery_node import item_parameters as parameters
 from imagery_node.errors import BadRenderingError, DeadlineError, OverloadedError
 from imagery_node.grid import get_grid
@@ -22,10 +23,11 @@ from imagery_node.item_reader import ItemReader, OpenItem
 from imagery_node.layer_document import Document, coarsest_zoom, finest_zoom, tilejson
 from imagery_node.parameter import Id, read_id, read_query
 from imagery_node.routes.layers import public_url
-from imagery_node.routes.tiles import ITEM_TILE, RENDERING
+from imagery_node.routes.tiles import ITEM_DATETIME, ITEM_TILE, RENDERING
 from imagery_node.scene_index import SceneIndex
 from imagery_node.settings import ImageryNodeSettings
 from imagery_node.tile_request import RENDERING_PARAMETERS, read_rendering
+from imagery_node.when import parse_when
 
 ITEM = "/raster/collections/{collection}/items/{item}"
 
@@ -36,9 +38,13 @@ _GREY, _COLOURS = 1, 3
 def item_routes(index: SceneIndex, settings: ImageryNodeSettings) -> APIRouter:
     """The routes below an item, but for its tiles."""
 
-    def open_item(collection: Id, item: Id) -> OpenItem:
+    def open_item(
+        collection: Id,
+        item: Id,
+        datetime: Annotated[str | None, Query(max_length=MAX_TEXT_LENGTH, description=ITEM_DATETIME["description"])] = None,
+    ) -> OpenItem:
         snapshot = index.newest()
-        return OpenItem(snapshot, snapshot.scene(collection, item))
+        return OpenItem(snapshot, snapshot.scene(collection, item, parse_when(datetime)))
 
     def cover_scale(
         item: Annotated[OpenItem, Depends(open_item)],
@@ -85,13 +91,19 @@ def item_tilejson_route(index: SceneIndex, settings: ImageryNodeSettings) -> API
     """TileJSON of an item; light, so outside the lane of the others."""
     router = APIRouter(tags=["items"])
 
-    @router.get(f"{ITEM}/{{tms}}/tilejson.json", summary="TileJSON of an item", openapi_extra={"parameters": RENDERING})
+    @router.get(
+        f"{ITEM}/{{tms}}/tilejson.json",
+        summary="TileJSON of an item",
+        openapi_extra={"parameters": [ITEM_DATETIME, *RENDERING]},
+    )
     def describe_item_tiles(request: Request, collection: str, item: str, tms: str) -> Document:
-        """TileJSON whose tile address carries the rendering asked for here."""
-        values = read_query(request.scope["query_string"], RENDERING_PARAMETERS)
+        """TileJSON whose tile address carries the time and the rendering asked for here."""
+        values = read_query(request.scope["query_string"], {"datetime": False, **RENDERING_PARAMETERS})
         asset = read_rendering(values).asset
         grid = get_grid(tms)
-        document = index.newest().item(read_id(collection), read_id(item))
+        snapshot = index.newest()
+        when = parse_when(*values.get("datetime", [None]))
+        document = snapshot.document(snapshot.scene(read_id(collection), read_id(item), when))
         bbox = document["bbox"]
         gsd_m = document["assets"].get(asset, {}).get("gsd") or document["properties"].get("gsd")
         finest = finest_zoom(gsd_m, bbox)
@@ -102,7 +114,7 @@ def item_tilejson_route(index: SceneIndex, settings: ImageryNodeSettings) -> API
             f"{public_url(request, settings)}{place}{query}",
             bbox,
             (coarsest_zoom(bbox, finest), finest),
-            attribution=settings.attribution,
+            attribution=settings.credit_line,
         )
 
     return router

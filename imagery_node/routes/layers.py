@@ -38,15 +38,20 @@ def layer_routes(index: SceneIndex, tiles: TileService, settings: ImageryNodeSet
 
     @router.get("", summary="All layers")
     def list_layers(request: Request) -> Document:
-        """Every layer with addresses to copy: XYZ template, TileJSON, QGIS connection, dates."""
+        """Whose node this is, and every layer with addresses to copy: XYZ template, TileJSON, QGIS connection, dates."""
         read_query(request.scope["query_string"], {})
         snapshot = index.newest()
         base_url = public_url(request, settings)
+        site = {
+            "name": settings.site_name,
+            "attribution": settings.attribution,
+            "review_number": settings.review_number,
+        }
         layers = [
-            layer_document(layer, snapshot, base_url, attribution=settings.attribution)
+            layer_document(layer, snapshot, base_url, attribution=settings.credit_line)
             for layer in snapshot.layers.values()
         ]
-        return {"layers": layers}
+        return {"site": site, "layers": layers}
 
     @router.get(
         "/{layer}/{tms}/tilejson.json",
@@ -61,7 +66,7 @@ def layer_routes(index: SceneIndex, tiles: TileService, settings: ImageryNodeSet
         get_grid(tms)
         snapshot = index.newest()
         found = layer_document(
-            snapshot.layer(read_id(layer)), snapshot, public_url(request, settings), attribution=settings.attribution
+            snapshot.layer(read_id(layer)), snapshot, public_url(request, settings), attribution=settings.credit_line
         )
         query = f"?{request.url.query}" if values else ""
         return tilejson(
@@ -69,7 +74,7 @@ def layer_routes(index: SceneIndex, tiles: TileService, settings: ImageryNodeSet
             found["urls"]["xyz"] + query,
             tuple(found["bbox"]),
             (found["minzoom"], found["maxzoom"]),
-            attribution=settings.attribution,
+            attribution=found["attribution"],
         )
 
     @router.get(

@@ -29,7 +29,7 @@ def tile_routes(tiles: TileService) -> list[APIRoute]:
         for method in ("GET", "HEAD")
         for route in (
             TileRoute(method, LAYER_TILE, tiles, read_layer_tile, [layer, *_PLACE, DATETIME, *RENDERING]),
-            TileRoute(method, ITEM_TILE, tiles, read_item_tile, [*item, *_PLACE, *RENDERING]),
+            TileRoute(method, ITEM_TILE, tiles, read_item_tile, [*item, *_PLACE, ITEM_DATETIME, *RENDERING]),
         )
     ]
 
@@ -88,6 +88,10 @@ DATETIME = _query(
     "Instant (the acquisition date nearest to it is shown), interval `a/b`, `../b`, `a/..`, or `latest`.",
     {"type": "string", "maxLength": 64},
 )
+ITEM_DATETIME = {
+    **DATETIME,
+    "description": "Instant of the acquisition or its date (UTC), or an interval with it; else the answer is 404.",
+}
 RENDERING = [
     _query("assets", "Asset to show.", {"type": "string", "pattern": NAME_PATTERN, "default": "visual"}),
     _query(
@@ -118,5 +122,5 @@ _RESPONSES: dict[int | str, Schema] = {
     200: {"description": "The tile.", "content": {f"image/{kind}": {} for kind in ("png", "jpeg", "webp")}},
     204: {"description": "The grid has this tile, but nothing was imaged here."},
     304: {"description": "The tile the client has is the newest."},
-    404: {"description": "No such layer, item or asset, or the tile is outside the grid."},
+    404: {"description": "No such layer, item or asset, the item is of another time, or the tile is outside the grid."},
 }

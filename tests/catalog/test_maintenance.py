@@ -65,9 +65,8 @@ def _archive(folder, items):
             place = folder / "archive" / item["id"]
             place.mkdir(parents=True, exist_ok=True)
             assets = {key: {"href": str(place / f"{key}.tif"), "roles": ["data"]} for key in ("visual", "analytic")}
-            for asset in assets.values():
-                with open(asset["href"], "wb") as image:
-                    image.write(b"image")
+            for key in assets:
+                (place / f"{key}.tif").write_bytes(b"image")
             collection = "unheard-of" if number % 3 == 0 else item["collection"]
             file.write(orjson.dumps(item | {"assets": assets, "collection": collection}) + b"\n")
     return path

@@ -277,9 +277,9 @@ def test_a_full_disk_is_named(pack, workspace):
     path = pack("tar.gz", MEMBERS)
     program = (
         "import sys; from pathlib import Path; from cog_builder.deliveries.archive import collect_files\n"
-        "from cog_builder.errors import BuildResourceError\n"
+        "from cog_builder.errors import DiskFullError\n"
         "try: collect_files(Path(sys.argv[1]), Path(sys.argv[2]))\n"
-        "except BuildResourceError as error: print(error)\n"
+        "except DiskFullError as error: print(error)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(path), str(workspace)],
@@ -288,4 +288,4 @@ def test_a_full_disk_is_named(pack, workspace):
         text=True,
         check=True,
     )
-    assert f"delivery.bin: unpacking {NAME}.tiff: disk_full" in done.stdout
+    assert f"delivery.bin: unpacking {NAME}.tiff: File too large" in done.stdout

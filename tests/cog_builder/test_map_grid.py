@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import CRS
 
-from cog_builder.map_grid import MapGrid, choose_crs, snapped_grid, tile_grid
+from cog_builder.map_grid import MapGrid, choose_crs, overview_count, snapped_grid, tile_grid
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,14 @@ def test_scenes_of_one_place_share_their_pixels():
     first = snapped_grid(4548, np.array([116.38, 116.42]), np.array([39.88, 39.92]), 8.0)
     second = snapped_grid(4548, np.array([116.39, 116.43]), np.array([39.87, 39.91]), 8.0)
     assert first.left % 8 == second.left % 8 == first.top % 8 == second.top % 8 == 0
+
+
+def test_every_overview_is_exactly_half_the_level_before():
+    grid = snapped_grid(4548, np.array([116.1, 116.7]), np.array([39.6, 40.1]), 8.0)
+    step = 2 ** overview_count(grid.width, grid.height)
+    assert step == 16
+    assert grid.width % step == grid.height % step == 0
+    assert max(grid.width, grid.height) // step <= 512
 
 
 def test_degrees_of_a_grid_corner_come_back():

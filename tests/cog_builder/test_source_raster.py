@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cog_builder.errors import BuildResourceError, UnreadableImageError
+from cog_builder.errors import BuildResourceError, DiskFullError, UnreadableImageError
 from cog_builder.scene import SourceImage
 from cog_builder.source_raster import RawRaster, decode_image
 from cog_builder.tiff_decoder import CPU_S
@@ -140,7 +140,7 @@ class TestAnImageIsRefused:
 
     def test_when_the_disk_has_no_room(self, tiff, tmp_path):
         huge = source_image(tiff, (200_000, 200_000, 32))
-        with pytest.raises(BuildResourceError, match=r"GF1_x-MSS1\.tiff: disk_full: .* expected 2560000000000"):
+        with pytest.raises(DiskFullError, match=r"GF1_x-MSS1\.tiff: .* bytes free, expected 2560000000000"):
             decode_image(huge, tmp_path / "raw")
         assert not (tmp_path / "raw").exists()
 
@@ -150,11 +150,11 @@ class TestAnImageIsRefused:
         path = write_tiff(tmp_path / "a.tiff", pixels)
         program = (
             "import sys; from pathlib import Path\n"
-            "from cog_builder.errors import BuildResourceError\n"
+            "from cog_builder.errors import DiskFullError\n"
             "from cog_builder.source_raster import decode_image\n"
             "from tests.cog_builder.test_source_raster import source_image\n"
             "try: decode_image(source_image(Path(sys.argv[1]), (600, 400, 1)), Path(sys.argv[2]))\n"
-            "except BuildResourceError as error: print(error)\n"
+            "except DiskFullError as error: print(error)\n"
         )
         done = subprocess.run(
             [sys.executable, "-c", program, str(path), str(tmp_path / "raw")],
@@ -163,7 +163,7 @@ class TestAnImageIsRefused:
             text=True,
             check=True,
         )
-        assert "a.tiff: disk_full" in done.stdout
+        assert "a.tiff: no room for 480000 bytes" in done.stdout
 
 
 def test_side_files_beside_the_tiff_are_never_looked_at(tiff, tmp_path):
