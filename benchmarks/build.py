@@ -277,9 +277,14 @@ def main():
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     folder = options.data / str(options.pixels)
+    step = [sys.executable, "-W", "ignore", __file__, str(options.data), "--pixels", str(options.pixels), "--step"]
+    if not options.step:  # in a process of its own: a child's peak memory counts from what its parent held
+        subprocess.run([*step, "make", "none"], check=True)
     delivery, dem = make(folder, options.pixels)
     if options.step:
         way, kernel = options.step
+        if way == "make":
+            return
         if way == "build_gdal":
             with tempfile.TemporaryDirectory(dir=folder) as out:
                 build_gdal(delivery, dem, Path(out))
@@ -287,7 +292,6 @@ def main():
             print(json.dumps({"ortho_ours": ortho_ours, "ortho_gdal": ortho_gdal}[way](delivery, dem, kernel)))
         return
     with tempfile.TemporaryDirectory(dir=folder) as out:
-        step = [sys.executable, "-W", "ignore", __file__, str(options.data), "--pixels", str(options.pixels), "--step"]
         build = [str(Path(sys.executable).with_name("imagery-node")), "build", str(delivery), "--dem", str(dem)]
         ways = {"build ours": lambda number: [*build, "--workers", str(THREADS), "--json", "--out", f"{out}/{number}"]}
         if not options.only_ours:

@@ -30,8 +30,8 @@ _SHOWN_MISTAKES = 5
 class RefusedRequestError(HTTPException):
     """A request that is refused for its form, before anyone reads its meaning."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(status, detail)
+    def __init__(self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status, detail, headers)
         self.code = code
 
 
@@ -58,13 +58,19 @@ def request_id(scope: Scope) -> str:
 
 
 def add_problem_handlers(app: FastAPI, status_codes: Mapping[type[OurError], int]) -> None:
-    """Answer our errors (each class has a `code`), refused parameters and unknown routes with problems."""
+    """Answer our errors, refused parameters and unknown routes with problems.
+
+    Each of our classes has a `code`. One with a true `transient` is a busy moment rather than a fault: it is logged
+    in one line, without traceback.
+    """
 
     async def answer_ours(request: Request, error: Exception) -> Response:
         status = next(status_codes[kind] for kind in type(error).__mro__ if kind in status_codes)
         detail = str(error)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.error("request %s: %s", request_id(request.scope), error, exc_info=error)
+            transient = getattr(error, "transient", False)
+            level, fault = (logging.WARNING, None) if transient else (logging.ERROR, error)
+            logger.log(level, "request %s: %s", request_id(request.scope), error, exc_info=fault)
             detail = HTTPStatus(status).description
         return problem(request.scope, status, getattr(error, "code", "error"), detail)
 

@@ -93,14 +93,18 @@ class DemFile:
                     )
                 shrink = max(1.0, (window.width * window.height / max_cells) ** 0.5)
                 shape = (int(np.ceil(window.height / shrink)), int(np.ceil(window.width / shrink)))
-                cells = dem.read(1, window=window, out_shape=shape, resampling=Resampling.average, masked=True)
+                cells = dem.read(
+                    1, window=window, out_shape=shape, resampling=Resampling.average, masked=True, out_dtype="float32"
+                )
                 scale, offset = dem.scales[0], dem.offsets[0]
                 transform = dem.window_transform(window) @ rasterio.Affine.scale(
                     window.width / shape[1], window.height / shape[0]
                 )
         except rasterio.errors.RasterioError as error:
             raise GeolocationError(f"{self.path.name}: the elevation model cannot be read: {error}") from error
-        heights = cells.astype(np.float32).filled(np.nan) * scale + offset
+        heights = cells.filled(np.nan)
+        if (scale, offset) != (1, 0):
+            heights = heights * np.float32(scale) + np.float32(offset)
         datum = _datum(crs) if self.vertical_datum == "auto" else self.vertical_datum
         from_degrees = Transformer.from_crs(4326, crs.to_2d(), always_xy=True)
         return _DemPart(f"{self.path.name} ({datum} heights)", heights, ~transform, from_degrees, datum)

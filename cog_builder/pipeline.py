@@ -15,7 +15,7 @@ from cog_builder.deliveries import open_delivery
 from cog_builder.disk import naming_a_full_disk
 from cog_builder.drawing import scene_drawing
 from cog_builder.elevation import Elevation
-from cog_builder.errors import GeolocationError
+from cog_builder.errors import GeolocationError, UnreadableImageError
 from cog_builder.footprint import image_outline, rough_bbox, valid_footprint
 from cog_builder.map_grid import choose_crs, snapped_grid, tile_grid
 from cog_builder.product import Product, analytic_product, sharp_product, visual_product
@@ -76,8 +76,8 @@ def build_scene(
     try:
         with naming_a_full_disk(scene.title):
             return _Build(scene, folder, workspace, elevation, settings, progress).run()
-    except GeolocationError as error:
-        raise GeolocationError(f"{scene.title}: {error}") from error
+    except (GeolocationError, UnreadableImageError) as error:
+        raise type(error)(f"{scene.title}: {error}") from error
 
 
 @dataclass

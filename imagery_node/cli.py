@@ -1,6 +1,6 @@
 """The command `imagery-node`: the one place that ties builder, catalogue and service together."""
 
-import logging
+import logging.config
 import os
 import sys
 import tempfile
@@ -47,6 +47,16 @@ app.command()(simulate)
 BAD_CONFIGURATION = 78
 REFUSALS = (CogBuilderError, CatalogError)
 
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+    "loggers": {"numexpr": {"level": "WARNING"}},
+}
+"""For commands and for every server process alike."""
+
 Paths = Annotated[list[Path], typer.Argument(exists=True, help="Archives (tar.gz, tar, zip) or folders as delivered.")]
 Home = Annotated[Path, typer.Option(envvar="IMAGERY_NODE_HOME", help="Folder of the node's scenes and catalogue.")]
 Dem = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Elevation model: GeoTIFF or VRT.")]
@@ -56,6 +66,8 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON line per scene on s
 Replace = Annotated[bool, typer.Option(help="Make a new version of what is there already.")]
 
 _HOME = Path("node-data")
+_WORKER_START_S = 60
+"""A server process that is silent for so long is replaced; on a busy machine one takes long to start."""
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
@@ -226,14 +238,16 @@ def serve(
         host=host,
         port=port,
         workers=workers,
+        log_config=LOGGING,
         access_log=False,
         server_header=False,
+        timeout_worker_healthcheck=_WORKER_START_S,
     )
 
 
 def main() -> None:
     """Run the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.config.dictConfig(LOGGING)
     app()
 
 
@@ -252,8 +266,9 @@ def _settings(kind: type[Settings], **values: Any) -> Settings:
         return kind(**values)
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
-            name = f"{kind.model_config['env_prefix']}{'_'.join(map(str, problem['loc']))}".upper()
-            typer.echo(f"{name}: {problem['msg']}", err=True)
+            message = problem["msg"].removeprefix("Value error, ")
+            name = "_".join(map(str, problem["loc"])).upper()
+            typer.echo(f"{kind.model_config['env_prefix']}{name}: {message}" if name else message, err=True)
         raise typer.Exit(BAD_CONFIGURATION) from error
 
 

@@ -17,6 +17,8 @@ class ImageryNodeError(Exception):
     """Base of the node's refusals; `code` is the stable name clients may test."""
 
     code = "imagery_node_error"
+    transient = False
+    """True: nothing is wrong but the moment, so that the log needs no traceback."""
 
 
 class BadParameterError(ImageryNodeError):
@@ -64,6 +66,7 @@ class OverloadedError(ImageryNodeError):
     """The queue is full, or this request waited in it too long."""
 
     code = "overloaded"
+    transient = True
 
 
 class SupersededError(ImageryNodeError):

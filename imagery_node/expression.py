@@ -249,13 +249,13 @@ def _evaluate(node: _Node, bands: Mapping[str, Values]) -> Values | float:
 
 
 def used_bands(expression: Expression, names: Sequence[str]) -> list[int]:
-    """Positions (from 0) of the bands an expression needs: by their own name, or b1, b2, … by position.
+    """Positions (from 0) of the bands an expression needs: by a word of their name, or b1, b2, … by position.
 
     Raises:
         BadRenderingError: A name is not a band.
     """
     known = {f"b{number}": number - 1 for number in range(1, len(names) + 1)}
-    known |= {name: position for position, name in enumerate(names) if name}
+    known |= {word: position for position, name in enumerate(names) for word in name.split()}
     unknown = [name for name in expression.names if name not in known]
     if unknown:
         raise BadRenderingError(f"expression: no band {unknown[0]!r}, expected one of: {', '.join(known)}")

@@ -120,24 +120,38 @@ def _interpolate(
     if placed is None:
         return None
     window, positions = placed
-    fx, fy = resolution.averaged
-    level_window = Window(window.top * fy, window.bottom * fy, window.left * fx, window.right * fx)
-    source = read_window(cache, cog, resolution.level, level_window, bands)
-    if source.valid is not None and not source.valid.any():
-        return None
     kernels = [_kernel(reduction) for reduction in resolution.reductions]
-    if source.valid is None and resolution.averaged == (1, 1):
-        values = _bilinear(_blur(source.pixels, kernels), positions)
-        return pick_bands(values, source.bands), np.ones(target.shape, np.bool_)
-
-    weighed = _weighed(source)
-    if resolution.averaged != (1, 1):
-        weighed = cv2.resize(weighed, window.shape[::-1], interpolation=cv2.INTER_AREA)
+    if resolution.averaged == (1, 1):
+        source = read_window(cache, cog, resolution.level, window, bands)
+        if source.valid is None:
+            values = _bilinear(_blur(source.pixels, kernels), positions)
+            return pick_bands(values, source.bands), np.ones(target.shape, np.bool_)
+        weighed = _weighed(source) if source.valid.any() else None
+    else:
+        weighed = _averages(cog, bands, window, resolution, cache)
+    if weighed is None:
+        return None
     covered = (weighed[..., -1] >= _HALF).view(np.uint8)
     valid = cv2.remap(covered, positions, None, cv2.INTER_NEAREST).view(np.bool_)
     *sums, weight = cv2.split(_bilinear(_blur(weighed, kernels), positions))
     weight = cv2.max(weight, _TINY)
     return with_bands(cv2.merge([cv2.divide(band, weight) for band in sums])), valid
+
+
+def _averages(
+    cog: Cog, bands: tuple[int, ...], window: Window, resolution: _Resolution, cache: CogCache
+) -> NDArray[np.float32] | None:
+    """As `_weighed`, of averaged pixels; only those on the image are read. None when nothing there can be valid."""
+    fx, fy = resolution.averaged
+    rows, cols = cog.levels[resolution.level].shape
+    top, bottom = max(0, window.top), min(-(-rows // fy), window.bottom)
+    left, right = max(0, window.left), min(-(-cols // fx), window.right)
+    if top >= bottom or left >= right or fy > 2 * rows or fx > 2 * cols:  # or less than half of one is image
+        return None
+    source = read_window(cache, cog, resolution.level, Window(top * fy, bottom * fy, left * fx, right * fx), bands)
+    weighed = cv2.resize(_weighed(source), (right - left, bottom - top), interpolation=cv2.INTER_AREA)
+    around = (top - window.top, window.bottom - bottom, left - window.left, window.right - right)
+    return np.asarray(cv2.copyMakeBorder(weighed, *around, cv2.BORDER_CONSTANT))
 
 
 def _window_under(cog: Cog, target: PixelGrid, resolution: _Resolution) -> tuple[Window, NDArray[np.float32]] | None:

@@ -23,7 +23,7 @@ from imagery_node.item_reader import ItemReader, OpenItem
 from imagery_node.layer_document import Document, coarsest_zoom, finest_zoom, tilejson
 from imagery_node.parameter import Id, read_id, read_query
 from imagery_node.routes.layers import public_url
-from imagery_node.routes.tiles import ITEM_DATETIME, ITEM_TILE, RENDERING
+from imagery_node.routes.tiles import ITEM_DATETIME, ITEM_TILE, ITEM_TIME, RENDERING
 from imagery_node.scene_index import SceneIndex
 from imagery_node.settings import ImageryNodeSettings
 from imagery_node.tile_request import RENDERING_PARAMETERS, read_rendering
@@ -41,7 +41,7 @@ def item_routes(index: SceneIndex, settings: ImageryNodeSettings) -> APIRouter:
     def open_item(
         collection: Id,
         item: Id,
-        datetime: Annotated[str | None, Query(max_length=MAX_TEXT_LENGTH, description=ITEM_DATETIME["description"])] = None,
+        datetime: Annotated[str | None, Query(max_length=MAX_TEXT_LENGTH, description=ITEM_TIME)] = None,
     ) -> OpenItem:
         snapshot = index.newest()
         return OpenItem(snapshot, snapshot.scene(collection, item, parse_when(datetime)))

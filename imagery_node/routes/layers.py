@@ -38,7 +38,7 @@ def layer_routes(index: SceneIndex, tiles: TileService, settings: ImageryNodeSet
 
     @router.get("", summary="All layers")
     def list_layers(request: Request) -> Document:
-        """Whose node this is, and every layer with addresses to copy: XYZ template, TileJSON, QGIS connection, dates."""
+        """Whose node this is, and every layer with addresses to copy: XYZ, TileJSON, QGIS connection, dates."""
         read_query(request.scope["query_string"], {})
         snapshot = index.newest()
         base_url = public_url(request, settings)

@@ -88,10 +88,11 @@ DATETIME = _query(
     "Instant (the acquisition date nearest to it is shown), interval `a/b`, `../b`, `a/..`, or `latest`.",
     {"type": "string", "maxLength": 64},
 )
-ITEM_DATETIME = {
-    **DATETIME,
-    "description": "Instant of the acquisition or its date (UTC), or an interval with it; else the answer is 404.",
-}
+ITEM_TIME = (
+    "An item that was not acquired then is answered 404. Instant (any on the item's UTC date), interval `a/b`, `../b`, "
+    "`a/..`, or `latest`, which every item is."
+)
+ITEM_DATETIME = {**DATETIME, "description": ITEM_TIME}
 RENDERING = [
     _query("assets", "Asset to show.", {"type": "string", "pattern": NAME_PATTERN, "default": "visual"}),
     _query(

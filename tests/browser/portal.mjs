@@ -74,6 +74,8 @@ async function look(page, name) {
   await page.screenshot({ path: join(out, `${name}.png`) });
   return {
     title: await page.title(),
+    heading: await page.locator("#site-title").innerText(),
+    legal: await page.locator("#legal").innerText(),
     language: await page.locator("html").getAttribute("lang"),
     shown: await page.locator("#shown-date").innerText(),
     dates: await page.locator(".strip input").evaluateAll((radios) => radios.map((radio) => radio.value)),

@@ -39,6 +39,14 @@ def test_a_part_of_a_file_is_given_on_request(node, content, asked, start, stop)
 def test_a_part_behind_the_end_cannot_be_given(node, content):
     answer = node.get(FILE, headers={"Range": f"bytes={len(content)}-"})
     assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(content)}")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.json()["status"], answer.json()["code"]) == (416, "limit.range")
+    assert str(len(content)) in answer.json()["detail"]
+
+
+def test_a_part_that_is_not_written_as_one_is_refused(node):
+    answer = node.get(FILE, headers={"Range": "bytes=9-3"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "limit.range")
 
 
 def test_a_file_that_the_client_has_is_not_sent_again(node):

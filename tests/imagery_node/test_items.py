@@ -12,7 +12,7 @@ from PIL import Image
 from rasterio.io import MemoryFile
 
 from imagery_node.item_reader import GeoTiffReader
-from tests.support.published import INSIDE, node_at, put_collection
+from tests.support.published import INSIDE, address, node_at, put_collection
 
 ITEM = "/raster/collections/gf2-pms/items/OLD"
 BOX = "116.37,39.95,116.40,39.97"
@@ -136,7 +136,45 @@ def test_names_that_lead_nowhere_are_not_found(node):
         assert node.get(path).status_code == 404, path
 
 
-def test_heavy_work_beyond_its_lane_is_told_to_come_back(tmp_path, monkeypatch):
+ROUTES = ["info", "preview/8x8.png", f"bbox/{BOX}/8x8.png", f"point/{INSIDE[0]},{INSIDE[1]}", "statistics?max_size=8"]
+ROUTES += ["assets", "WebMercatorQuad/tilejson.json", address()]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_an_item_is_not_found_at_a_time_it_was_not_acquired(node, route):
+    sign = "&" if "?" in route else "?"
+    for when in ("2024-03-01", "2024-03-01T23:00:00Z", "../2024-03-01", "latest"):
+        assert node.get(f"{ITEM}/{route}{sign}datetime={when}").status_code == 200, when
+    for when in ("2024-03-02", "2024-03-01T03:00:01Z/..", "../2024-02-29"):
+        answer = node.get(f"{ITEM}/{route}{sign}datetime={when}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), when
+        assert "2024-03-01T03:00:00Z" in answer.json()["detail"]
+    answer = node.get(f"{ITEM}/{route}{sign}datetime=yesterday")
+    assert (answer.status_code, answer.json()["code"]) == (400, "limit.datetime")
+
+
+def test_a_feature_of_an_item_is_not_found_at_another_time(node):
+    for route in ("feature/8x8.png", "statistics"):
+        statuses = [
+            node.get(f"{ITEM}/{route}?datetime={when}", "POST", json=SQUARE).status_code
+            for when in ("2024-03-01", "2023-03-01")
+        ]
+        assert statuses == [200, 404]
+
+
+def test_every_route_of_an_item_documents_its_time(node):
+    for path, operations in node.app.openapi()["paths"].items():
+        if path.startswith("/raster/collections/"):
+            for method, operation in operations.items():
+                assert "datetime" in {parameter["name"] for parameter in operation["parameters"]}, f"{method} {path}"
+
+
+def test_the_address_of_dated_tiles_carries_the_date(node):
+    document = node.get(f"{ITEM}/WebMercatorQuad/tilejson.json?datetime=2024-03-01").json()
+    assert document["tiles"][0].endswith("/{z}/{x}/{y}?datetime=2024-03-01")
+
+
+def test_heavy_work_beyond_its_lane_is_told_to_come_back_and_logged_in_a_line(tmp_path, monkeypatch, caplog):
     read = GeoTiffReader.read
     monkeypatch.setattr(GeoTiffReader, "read", lambda *a, **k: (time.sleep(1), read(*a, **k))[-1])
     with node_at(tmp_path, heavy_in_flight=1, queue_wait_s=0.3) as node:
@@ -148,3 +186,5 @@ def test_heavy_work_beyond_its_lane_is_told_to_come_back(tmp_path, monkeypatch):
             assert node.get("/healthz").status_code == 200
             assert time.monotonic() - begun < 0.5
         assert sorted(answer.result().status_code for answer in answers) == [200, 503]
+    (logged,) = (record for record in caplog.records if record.name == "catalog.problem")
+    assert (logged.levelname, logged.exc_info) == ("WARNING", None)

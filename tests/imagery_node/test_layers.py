@@ -22,6 +22,36 @@ def test_there_is_a_layer_of_everything_and_one_per_collection(node):
     assert layers["img"]["interval"] == ["2024-03-01T03:00:00Z", "2024-09-10T03:00:00Z"]
 
 
+def test_a_collection_without_items_adds_nothing_to_extents(tmp_path):
+    with node_at(tmp_path) as node:
+        for collection in ("gf1-pms", "gf2-pms"):
+            put_collection(node.store, collection)  # whose own documents say: the whole world, since 2020
+            node.publish(f"OF-{collection}", "2024-03-01T03:00:00Z", collection=collection)
+        node.store.recall("gf1-pms", "OF-gf1-pms", reason="test")
+        layers = {layer["id"]: layer for layer in node.get("/raster/layers").json()["layers"]}
+        assert layers["img"]["bbox"] == layers["gf2-pms"]["bbox"]
+        assert layers["img"]["bbox"] == pytest.approx([116.3671875, 39.943436, 116.411132, 39.977120], abs=1e-5)
+        assert layers["img"]["interval"] == ["2024-03-01T03:00:00Z", "2024-03-01T03:00:00Z"]
+        assert layers["gf1-pms"]["interval"] == [None, None]
+
+
+def test_the_site_is_told_as_its_operator_set_it(tmp_path):
+    with node_at(tmp_path, site_name="影像节点", attribution="© CRESDA", review_number="GS(2024)1234号") as node:
+        document = node.get("/raster/layers").json()
+        assert document["site"] == {
+            "name": "影像节点", "attribution": "© CRESDA", "review_number": "GS(2024)1234号",
+        }  # fmt: skip
+        assert document["layers"][0]["attribution"] == "© CRESDA · 审图号：GS(2024)1234号"
+        tilejson = node.get(f"{IMG}/WebMercatorQuad/tilejson.json").json()
+        assert tilejson["attribution"] == "© CRESDA · 审图号：GS(2024)1234号"
+        assert "影像节点" in node.get("/docs").text
+
+
+def test_a_site_that_nobody_named_leaves_its_name_to_the_portal(node):
+    assert node.get("/raster/layers").json()["site"] == {"name": "", "attribution": "", "review_number": ""}
+    assert node.get("/raster/collections/gf2-pms/items/OLD/WebMercatorQuad/tilejson.json").json()["attribution"] == ""
+
+
 def test_the_addresses_to_copy_lead_to_tiles_and_documents(node):
     urls = node.get("/raster/layers").json()["layers"][0]["urls"]
     place = {"z": CORNER.z, "x": CORNER.x, "y": CORNER.y}

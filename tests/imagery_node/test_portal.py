@@ -80,8 +80,11 @@ def node(tmp_path_factory):
         build_delivery(delivery, built, elevation=DemFile(tiny_dem(), "ellipsoid"), settings=CogBuilderSettings())
         publish(built, home=home, store=store, verify=lambda folder, item: None)
     store.close()
-    with Node(home) as served:
-        yield served.url
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("IMAGERY_NODE_ATTRIBUTION", "© CRESDA")
+        environment.setenv("IMAGERY_NODE_REVIEW_NUMBER", "GS(2024)1234号")
+        with Node(home) as served:
+            yield served.url
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +137,16 @@ def test_the_page_is_chinese_first_and_english_on_request(walk):
     spoken = [english["title"], english["shown"], *english["layers"], walk.report["englishCard"]]
     assert not re.search(r"[一-鿿]", " ".join(spoken))
     assert "Gaofen-1" in walk.report["englishCard"]
+
+
+def test_a_site_without_a_name_has_one_in_the_language_of_the_page(walk):
+    for look, name in (("start", "卫星影像"), ("english", "Satellite imagery")):
+        assert walk.report[look]["title"] == walk.report[look]["heading"] == name
+
+
+def test_credit_line_and_review_number_are_shown_in_both_languages(walk):
+    for look in ("start", "english", "phone"):
+        assert walk.report[look]["legal"] == "© CRESDA · 审图号：GS(2024)1234号"
 
 
 def test_a_shared_link_opens_the_same_view_layer_date_and_language(walk):

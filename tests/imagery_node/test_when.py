@@ -27,7 +27,7 @@ def utc(*parts):
         ("2024-10-12T00:00:00Z/", When((utc(2024, 10, 12), None))),
     ],
 )
-def test_L25_times_are_read_as_rfc_3339_says(text, meant):  # noqa: N802  # named after its limit
+def test_L25_times_are_read_as_rfc_3339_says(text, meant):
     assert parse_when(text) == meant
 
 
@@ -39,7 +39,7 @@ def test_L25_times_are_read_as_rfc_3339_says(text, meant):  # noqa: N802  # name
         "0001-01-01T00:00:00+23:59", "2024-10-12T03:22:47Z" + "0" * 60, "２０２４-10-12", "latest/..",
     ],
 )  # fmt: skip
-def test_L25_anything_else_is_refused(text):  # noqa: N802  # named after its limit
+def test_L25_anything_else_is_refused(text):
     with pytest.raises(BadParameterError) as refused:
         parse_when(text)
     assert refused.value.code == "limit.datetime"
@@ -50,6 +50,25 @@ def test_an_instant_prefers_its_own_date_to_a_nearer_time():
     assert wanted.nearest_date([utc(2024, 10, 11, 23, 59), utc(2024, 10, 12, 20)]) == date(2024, 10, 12)
     assert wanted.nearest_date([]) is None
     assert ALWAYS.nearest_date([utc(2024, 10, 12)]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "included"),
+    [
+        (None, True),
+        ("latest", True),
+        ("2024-10-12", True),
+        ("2024-10-12T23:00:00Z", True),  # the date decides, as on a layer
+        ("2024-10-13T07:59:59+08:00", True),
+        ("2024-10-13", False),
+        ("2024-10-12T03:22:47Z/2024-10-12T03:22:47Z", True),
+        ("../2024-10-12T03:22:46Z", False),
+        ("2024-10-12T03:22:48Z/..", False),
+        ("2024-10-12/2024-10-12", True),
+    ],
+)
+def test_an_item_is_asked_for_by_its_time_or_by_another(text, included):
+    assert parse_when(text).includes(utc(2024, 10, 12, 3, 22, 47)) is included
 
 
 @given(st.lists(st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)), min_size=1))

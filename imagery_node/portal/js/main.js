@@ -5,7 +5,7 @@ import { byId, element } from "./dom.js";
 import { showLayers } from "./layer_list.js";
 import { createMap, overlap, tileAt } from "./map.js";
 import { MESSAGES } from "./messages.js";
-import { askDates, askItem, askLayers, askScenes, hasImagery, newestOnly } from "./node.js";
+import { askDates, askItem, askNode, askScenes, hasImagery, newestOnly } from "./node.js";
 import { hideCard, showCard } from "./scene_card.js";
 import { listenForDates, markDate, showDates } from "./time_strip.js";
 
@@ -13,6 +13,7 @@ const asked = readAddress();
 const state = {
   language: asked.language,
   date: asked.date,
+  site: null,
   layer: null,
   layers: [],
   dates: null,
@@ -28,7 +29,7 @@ const text = () => MESSAGES[state.language];
 async function start() {
   showTexts();
   try {
-    state.layers = await askLayers();
+    Object.assign(state, await askNode());
   } catch (failure) {
     showFailure(failure, start);
     return;
@@ -148,12 +149,18 @@ function showTexts() {
   }
   byId("language").textContent = words.otherLanguage;
   byId("language").lang = state.language === "zh" ? "en" : "zh-CN";
-  byId("site-title").textContent = document.title = words.siteTitle;
-  byId("legal").textContent = state.layer?.attribution ?? "";
+  byId("site-title").textContent = document.title = state.site?.name || words.siteTitle;
+  showCredits();
   showLayers(state.layers, state.layer?.id, state.language, chooseLayer);
   showTime();
   if (state.card) showScene();
   if (state.notice) showNotice();
+}
+
+function showCredits() {
+  const { attribution, review_number: number } = state.site ?? {};
+  const parts = [attribution, number && text().reviewNumber(number)];
+  byId("legal").textContent = parts.filter(Boolean).join(" · ");
 }
 
 function showTime() {

@@ -3,6 +3,7 @@
 export const MESSAGES = {
   zh: {
     siteTitle: "卫星影像",
+    reviewNumber: (number) => `审图号：${number}`,
     otherLanguage: "English",
     layers: "图层",
     map: "影像地图。方向键移动，加减键缩放，回车键查询地图中心的影像。",
@@ -46,7 +47,8 @@ export const MESSAGES = {
     requestId: (id) => `请求编号 ${id}`,
   },
   en: {
-    siteTitle: "Satellite Imagery",
+    siteTitle: "Satellite imagery",
+    reviewNumber: (number) => `审图号：${number}`, // an official mark, the same in every language
     otherLanguage: "中文",
     layers: "Layers",
     map: "Imagery map. Arrow keys move, plus and minus zoom, Enter asks for the imagery at the centre.",

@@ -9,11 +9,8 @@ export class NodeError extends Error {
   }
 }
 
-/** The layers of the node. */
-export async function askLayers() {
-  const { layers } = await askJson("raster/layers");
-  return layers;
-}
+/** Whose node this is and what it shows: {site: {name, attribution, review_number}, layers}. */
+export const askNode = () => askJson("raster/layers");
 
 /** Whether a layer holds any scene: only then is the end of its time known. */
 export const hasImagery = ({ interval }) => interval[1] !== null;
