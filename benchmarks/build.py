@@ -312,7 +312,8 @@ def main():
     print(f"{options.pixels}² × 4 bands, {THREADS} threads, median of {options.rounds}")
     for name, values in middle.items():
         print(
-            f"{name:20} wall {values['wall_s']:7.1f} s   CPU {values['cpu_s']:7.1f} s   peak {values['peak_mib']:6.0f} MiB"
+            f"{name:20} wall {values['wall_s']:7.1f} s   CPU {values['cpu_s']:7.1f} s   "
+            f"peak {values['peak_mib']:6.0f} MiB"
         )
     for name in [name.removesuffix(" ours") for name in middle if name.endswith(" ours") and not options.only_ours]:
         ours, gdal = middle[f"{name} ours"], middle[f"{name} gdal"]

@@ -18,12 +18,13 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from cog_builder.cog_layout import CogLayout, Place
+from cog_builder.cog_layout import CogLayout, Compression, Place
 from cog_builder.tiff_directory import TRAILER_BYTES, TiffDirectories
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 _DEFLATE_LEVEL = 6
+_ZSTD_LEVEL = 9
 _JPEG_QUALITY = 85
 _MCU_PX = 16
 _CLASSIC_LIMIT = 2**32 - 2**16
@@ -60,7 +61,8 @@ class CogWriter:
             self._jpeg_tables = tables
             mask = bytes(imagecodecs.zlib_encode(np.packbits(valid, axis=1).tobytes(), level=_DEFLATE_LEVEL))
         else:
-            image = _deflate_block(np.where(valid[..., None], pixels, pixels.dtype.type(self.layout.nodata or 0)))
+            filled = np.where(valid[..., None], pixels, pixels.dtype.type(self.layout.nodata or 0))
+            image = _lossless_block(filled, self.layout.compression)
         with self._lock:
             offset, self._end = self._end, self._end + len(image) + len(mask)
             self._places[level, row, col] = offset, len(image), len(mask)
@@ -95,10 +97,12 @@ def _write_framed(out: BinaryIO, data: bytes) -> None:
     out.write(struct.pack("<I", len(data)) + data + data[-TRAILER_BYTES:].rjust(TRAILER_BYTES, b"\0"))
 
 
-def _deflate_block(pixels: Pixels) -> bytes:
-    """Horizontal differencing (TIFF predictor 2), then DEFLATE."""
+def _lossless_block(pixels: Pixels, compression: Compression) -> bytes:
+    """Horizontal differencing (TIFF predictor 2), then DEFLATE or Zstandard."""
     differences = pixels.copy()
     differences[:, 1:] -= pixels[:, :-1]
+    if compression == "zstd":
+        return bytes(imagecodecs.zstd_encode(differences.tobytes(), level=_ZSTD_LEVEL))
     return bytes(imagecodecs.deflate_encode(differences.tobytes(), level=_DEFLATE_LEVEL, raw=False))
 
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 from cog_builder.map_grid import MapGrid
 
+Compression = Literal["deflate", "zstd", "jpeg"]
+
 Place = tuple[int, int, int]
 """(level, block row, block column); level 0 is the full image."""
 
@@ -27,7 +29,7 @@ class CogLayout:
     grid: MapGrid
     bands: tuple[BandInfo, ...]
     dtype: Literal["uint8", "uint16"]
-    compression: Literal["deflate", "jpeg"]
+    compression: Compression
     block_px: int
     overviews: int
     nodata: int | None = None

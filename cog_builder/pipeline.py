@@ -97,9 +97,12 @@ class _Build:
         raws = tuple(decode_image(image, self.workspace / f"{image.kind}.raw") for image in scene.images)
         drawing = scene_drawing(scene, raws, ground)
         epsg = self.settings.epsg or choose_crs(float(longitude.mean()), float(latitude.mean()), scene.finest_gsd_m)
-        products = [analytic_product(scene, drawing, snapped_grid(epsg, *outlines[0], scene.multispectral.gsd_m))]
+        lossless = self.settings.lossless
+        coarse = snapped_grid(epsg, *outlines[0], scene.multispectral.gsd_m)
+        products = [analytic_product(scene, drawing, coarse, lossless)]
         if scene.pan is not None:
-            products.append(sharp_product(scene, drawing, snapped_grid(epsg, *outlines[1], scene.pan.gsd_m)))
+            fine = snapped_grid(epsg, *outlines[1], scene.pan.gsd_m)
+            products.append(sharp_product(scene, drawing, fine, lossless))
         products.append(visual_product(scene, drawing, *tile_grid(longitude, latitude, scene.finest_gsd_m)))
         self._write(products)
         footprint = valid_footprint(self.folder / "quality.tif")

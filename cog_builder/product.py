@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from catalog.collection import collection_document
-from cog_builder.cog_layout import BandInfo, CogLayout
+from cog_builder.cog_layout import BandInfo, CogLayout, Compression
 from cog_builder.drawing import Drawn, Range, SceneDrawing
 from cog_builder.map_grid import BLOCK_PX, TILE_PX, MapGrid, overview_count
 from cog_builder.pyramid import Block, Reduce, average, nearest
@@ -36,12 +36,12 @@ class Product:
         return rows * cols
 
 
-def analytic_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid) -> Product:
+def analytic_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid, compression: Compression) -> Product:
     """`analytic`: reflectance of the multispectral bands, and `quality`: their flags."""
     names = scene.sensor.common_names
-    reflectance = _reflectance_layout(scene, grid)
+    reflectance = _reflectance_layout(scene, grid, compression)
     bands = (BandInfo("bit flags: 1 fill, 2 saturated, 4 cloud (low confidence)"),)
-    quality = CogLayout(grid, bands, "uint8", "deflate", BLOCK_PX, reflectance.overviews, FILL, _tags(scene))
+    quality = CogLayout(grid, bands, "uint8", compression, BLOCK_PX, reflectance.overviews, FILL, _tags(scene))
 
     def draw(rows: Range, cols: Range) -> list[Block] | None:
         drawn = drawing.colours(grid, rows, cols)
@@ -53,14 +53,14 @@ def analytic_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid) -> Prod
     return Product({"analytic": reflectance, "quality": quality}, [average, nearest], draw)
 
 
-def sharp_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid) -> Product:
+def sharp_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid, compression: Compression) -> Product:
     """`sharp`: reflectance of the multispectral bands with the detail of the pan band."""
 
     def draw(rows: Range, cols: Range) -> list[Block] | None:
         drawn = drawing.finest(grid, rows, cols)
         return None if drawn is None else [_reflectance_block(drawn)]
 
-    return Product({"sharp": _reflectance_layout(scene, grid)}, [average], draw)
+    return Product({"sharp": _reflectance_layout(scene, grid, compression)}, [average], draw)
 
 
 def visual_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid, overviews: int) -> Product:
@@ -77,7 +77,7 @@ def visual_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid, overviews
     return Product({"visual": layout}, [average], draw)
 
 
-def _reflectance_layout(scene: Scene, grid: MapGrid) -> CogLayout:
+def _reflectance_layout(scene: Scene, grid: MapGrid, compression: Compression) -> CogLayout:
     bands = tuple(
         BandInfo(
             f"{band.name} {band.common_name}",
@@ -87,7 +87,7 @@ def _reflectance_layout(scene: Scene, grid: MapGrid) -> CogLayout:
         for band in scene.sensor.bands
     )
     overviews = overview_count(grid.width, grid.height)
-    return CogLayout(grid, bands, "uint16", "deflate", BLOCK_PX, overviews, nodata=0, tags=_tags(scene))
+    return CogLayout(grid, bands, "uint16", compression, BLOCK_PX, overviews, nodata=0, tags=_tags(scene))
 
 
 def _tags(scene: Scene) -> dict[str, str]:

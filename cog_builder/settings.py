@@ -2,12 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from catalog.environment import refuse_unknown_variables
+from cog_builder.cog_layout import Compression
 from cog_builder.elevation import VerticalDatum
 
 PREFIX = "COG_BUILDER_"
@@ -28,6 +29,9 @@ class CogBuilderSettings(BaseSettings):
     to a metre), or `auto`: the file's own vertical CRS, else the ellipsoid."""
     target_crs: str | None = Field(default=None, pattern=r"^EPSG:\d{4,6}$")
     """CRS of analytic, sharp and quality, such as `EPSG:32650`; by default CGCS2000 Gauss-Krüger in China, else UTM."""
+    profile: Literal["compatible", "compact"] = "compatible"
+    """Compression of analytic, sharp and quality: `compatible` is DEFLATE, which old desktop software opens; `compact`
+    is Zstandard, smaller and faster to read."""
     memory_mib: int = Field(default=1024, ge=400, le=1_048_576)
     """What one build may hold in memory, MiB; it decides how many threads work and how much of the DEM is kept."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
@@ -50,6 +54,11 @@ class CogBuilderSettings(BaseSettings):
     def threads(self) -> int:
         """Workers that fit into the memory."""
         return max(1, min(self.workers, (self.memory_mib - _BASE_MIB) // _WORKER_MIB))
+
+    @property
+    def lossless(self) -> Compression:
+        """The compression of `profile`."""
+        return "zstd" if self.profile == "compact" else "deflate"
 
     @property
     def dem_cells(self) -> int:

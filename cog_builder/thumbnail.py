@@ -25,7 +25,9 @@ def write_thumbnail(visual: Path, path: Path) -> None:
         small = (max(1, source.height // shrink), max(1, source.width // shrink))
         shown = source.dataset_mask(out_shape=small)
         if not shown.any():
-            raise UnreadableImageError("no pixel to show: the delivered images hold nothing but fill where they overlap")
+            raise UnreadableImageError(
+                "no pixel to show: the delivered images hold nothing but fill where they overlap"
+            )
         part = get_data_window(np.ma.masked_equal(shown[None], 0))
         window = Window(part.col_off * shrink, part.row_off * shrink, part.width * shrink, part.height * shrink)
         scale = min(1, _SIDE_PX / max(window.width, window.height))

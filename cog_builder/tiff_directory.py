@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from cog_builder.cog_layout import CogLayout, Place
+from cog_builder.cog_layout import CogLayout, Compression, Place
 
 LEADER_BYTES, TRAILER_BYTES = 4, 4
 """Each block stands between its size and its last four bytes again."""
@@ -16,6 +16,7 @@ LEADER_BYTES, TRAILER_BYTES = 4, 4
 Entry = tuple[int, int, list[float] | list[int] | bytes]
 """Tag, field type, values."""
 
+_COMPRESSIONS: dict[Compression, int] = {"deflate": 8, "zstd": 50000, "jpeg": 7}
 _SHORT, _LONG, _DOUBLE, _LONG8, _ASCII, _UNDEFINED = 3, 4, 12, 16, 2, 7
 _FORMATS = {_SHORT: "H", _LONG: "I", _DOUBLE: "d", _LONG8: "Q"}
 
@@ -90,7 +91,7 @@ class TiffDirectories:
         entries: list[Entry] = [
             (254, _LONG, [1 if level else 0]),
             (258, _SHORT, [bits] * count),
-            (259, _SHORT, [7 if layout.compression == "jpeg" else 8]),
+            (259, _SHORT, [_COMPRESSIONS[layout.compression]]),
             (262, _SHORT, [6 if layout.compression == "jpeg" else 1]),
             (277, _SHORT, [count]),
             (284, _SHORT, [1]),

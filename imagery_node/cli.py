@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
 import typer
@@ -62,6 +62,7 @@ Home = Annotated[Path, typer.Option(envvar="IMAGERY_NODE_HOME", help="Folder of 
 Dem = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Elevation model: GeoTIFF or VRT.")]
 Height = Annotated[float | None, typer.Option(help="Constant ground height instead, metres above the ellipsoid.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Threads that draw and compress.")]
+Profile = Annotated[Literal["compatible", "compact"] | None, typer.Option(help="Compression of the reflectance files.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per scene on stdout.")]
 Replace = Annotated[bool, typer.Option(help="Make a new version of what is there already.")]
 
@@ -88,10 +89,11 @@ def build(
     dem: Dem = None,
     height: Height = None,
     workers: Workers = None,
+    profile: Profile = None,
     as_json: Json = False,
 ) -> None:
     """Build scene folders with COGs and item.json; nothing is published."""
-    settings = _builder_settings(workers)
+    settings = _builder_settings(workers=workers, profile=profile)
     elevation = _elevation(dem, height, settings)
     out.mkdir(parents=True, exist_ok=True)
     with Report(as_json, paths) as report:
@@ -118,11 +120,12 @@ def publish_command(
     dem: Dem = None,
     height: Height = None,
     workers: Workers = None,
+    profile: Profile = None,
     replace: Replace = False,
     as_json: Json = False,
 ) -> None:
     """Publish deliveries or built scene folders: checked, atomic, and a second time without effect."""
-    settings = _builder_settings(workers)
+    settings = _builder_settings(workers=workers, profile=profile)
     elevation = _elevation(dem, height, settings)
     catalog_settings = _settings(CatalogSettings)
     store = _open(home)
@@ -272,8 +275,9 @@ def _settings(kind: type[Settings], **values: Any) -> Settings:
         raise typer.Exit(BAD_CONFIGURATION) from error
 
 
-def _builder_settings(workers: int | None) -> CogBuilderSettings:
-    return _settings(CogBuilderSettings, **({} if workers is None else {"workers": workers}))
+def _builder_settings(**options: Any) -> CogBuilderSettings:
+    """The builder's settings, with the options that a command was given on top."""
+    return _settings(CogBuilderSettings, **{name: value for name, value in options.items() if value is not None})
 
 
 def _elevation(dem: Path | None, height_m: float | None, settings: CogBuilderSettings) -> Elevation | None:

@@ -106,6 +106,7 @@ def test_a_misspelt_setting_is_refused(settings: type[BaseSettings], monkeypatch
         settings()
 
 
+@pytest.mark.filterwarnings("ignore:The 'shapely.ops.transform:DeprecationWarning")  # odc-geo calls it
 def test_the_readme_leads_from_a_delivery_to_reflectance(tmp_path: Path) -> None:
     deliveries = tmp_path / "demo-data/deliveries"
     deliveries.mkdir(parents=True)

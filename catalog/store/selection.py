@@ -6,6 +6,7 @@ import hashlib
 import heapq
 import hmac
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,16 +29,12 @@ from catalog.search import (
     Search,
 )
 
-FEW = 4096
-"""A search that at most so many boxes can match goes through the R*Tree, a wider one along the newest items."""
-
 YEAR_US = 365.25 * 86_400e6
 """The R*Tree's time axis is in years: as wide as the scenes' places in degrees, so that neither axis starves."""
 
 FOREVER_US = 1 << 62
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CHUNK = 256
 _ONE_OF_THESE = "AND collection IN (SELECT value FROM json_each(?))"
 _SIGNATURE_BYTES = 16
 
@@ -123,7 +120,7 @@ def matches(connection: apsw.Connection, selection: Selection, after: Position |
         yield from rows
         return
     shapely.prepare(selection.area)
-    while chunk := list(itertools.islice(rows, _CHUNK)):
+    while chunk := list(itertools.islice(rows, selection.limit + 1)):
         inside = shapely.intersects(selection.area, shapely.from_wkb([row[4] for row in chunk]))
         yield from itertools.compress(chunk, inside)
 
@@ -161,7 +158,8 @@ def _candidates(connection: apsw.Connection, selection: Selection, after: Positi
         return _rows(connection, ("item INDEXED BY item_id", ()), [everywhere, *clauses])
     if selection.boxes:
         near = _union([place_clause(box, selection.times) for box in selection.boxes])
-        if _count(connection, near) <= FEW:
+        few = worth_sorting(connection, selection.limit)
+        if _count(connection, near, at_most=few + 1) <= few:
             return _rows(connection, (f"({near[0]}) AS near CROSS JOIN item USING (key)", near[1]), clauses)
     if not selection.collections:
         return _rows(connection, ("item INDEXED BY item_newest", ()), clauses)
@@ -192,9 +190,17 @@ def _union(places: list[Clause]) -> Clause:
     return text, tuple(itertools.chain.from_iterable(values for _, values in places))
 
 
-def _count(connection: apsw.Connection, near: Clause) -> int:
-    """How many there are, counted no further than `FEW` + 1."""
-    count: int = connection.execute(f"SELECT count(*) FROM ({near[0]} LIMIT {FEW + 1})", near[1]).get  # noqa: S608
+def worth_sorting(connection: apsw.Connection, limit: int) -> int:
+    """Up to how many matches the R*Tree is the shorter way: it reads and sorts them all.
+
+    Walking along the newest items instead reads total / matches · limit of them to fill a page.
+    """
+    total: int = connection.execute("SELECT coalesce(max(key), 0) FROM item").get
+    return math.isqrt(total * limit)
+
+
+def _count(connection: apsw.Connection, near: Clause, *, at_most: int) -> int:
+    count: int = connection.execute(f"SELECT count(*) FROM ({near[0]} LIMIT {at_most})", near[1]).get  # noqa: S608
     return count
 
 

@@ -59,7 +59,7 @@ def test_a_many_footed_search_takes_the_other_way_and_finds_the_same(tmp_path, m
     store = _filled(tmp_path)
     search = Search(bbox=(80, 20, 130, 50), limit=1000)
     through_the_tree = store.search(search)
-    monkeypatch.setattr("catalog.store.selection.FEW", 3)
+    monkeypatch.setattr("catalog.store.selection.worth_sorting", lambda connection, limit: 3)
     assert store.search(search) == through_the_tree
     assert len(through_the_tree.items) > 50
 

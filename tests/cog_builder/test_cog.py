@@ -34,11 +34,12 @@ def numbers():
     return pixels, (col > 620 + row // 3) & (row > 40)
 
 
-def test_reflectance_comes_back_as_written_with_all_that_describes_it(tmp_path, numbers):
+@pytest.mark.parametrize("compression", ["deflate", "zstd"])
+def test_reflectance_comes_back_as_written_with_all_that_describes_it(tmp_path, numbers, compression):
     pixels, valid = numbers
     path = tmp_path / "analytic.tif"
     layout = CogLayout(
-        MapGrid(4548, 450000, 4420000, 8, 1300, 900), BLUE_TO_NIR, "uint16", "deflate", 512, 2, 0, {"TITLE": "a < b"}
+        MapGrid(4548, 450000, 4420000, 8, 1300, 900), BLUE_TO_NIR, "uint16", compression, 512, 2, 0, {"TITLE": "a < b"}
     )
     write(path, layout, pixels, valid)
     assert cog_validate(path, strict=True) == (True, [], [])
@@ -51,6 +52,7 @@ def test_reflectance_comes_back_as_written_with_all_that_describes_it(tmp_path, 
         assert [color.name for color in cog.colorinterp[:3]] == ["blue", "green", "red"]
         assert cog.tags()["TITLE"] == "a < b"
         assert cog.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert cog.compression.name == compression
         assert (np.moveaxis(cog.read(), 0, -1) == np.where(valid[..., None], pixels, 0)).all()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["analytic.tif"]
 

@@ -20,8 +20,8 @@ def thumbnail(tmp_path):
         visual = write_cog(tmp_path / "visual.tif", pixels, crs="EPSG:3857", mask=valid, COMPRESS="DEFLATE")
         write_thumbnail(visual, tmp_path / "thumbnail.webp")
         with Image.open(tmp_path / "thumbnail.webp") as picture:
-            assert (picture.format, picture.mode) == ("WEBP", "RGBA")
-            return np.asarray(picture)
+            assert picture.format == "WEBP"
+            return np.asarray(picture.convert("RGBA"))
 
     return making
 
@@ -35,8 +35,9 @@ def test_outside_the_scene_it_is_transparent_and_inside_it_has_the_scenes_colour
     found = thumbnail(turned_square(1200, 400))
     alpha = found[..., 3]
     assert {int(alpha[corner]) for corner in ((0, 0), (0, -1), (-1, 0), (-1, -1))} == {0}
-    assert set(np.unique(alpha)) == {0, 255}
-    off = np.abs(found[alpha == 255][:, :3].astype(int) - COLOUR)
+    share = turned_square(1200, 400).sum() / turned_square(1200, 400).any(axis=0).sum() ** 2
+    assert (alpha > 127).mean() == pytest.approx(share, abs=0.01)
+    off = np.abs(found[alpha > 127][:, :3].astype(int) - COLOUR)
     assert off.max() < 12  # no dark seam either
 
 

@@ -1,0 +1,28 @@
+"""A full disk has a name of its own."""
+
+import errno
+import os
+
+import pytest
+
+from cog_builder.disk import naming_a_full_disk
+from cog_builder.errors import BuildResourceError, DiskFullError
+
+
+def test_a_full_device_is_named():
+    full = pytest.raises(DiskFullError, match="some file: No space left on device; free some space")
+    with full as refusal, naming_a_full_disk("some file"), open("/dev/full", "wb", buffering=0) as device:
+        device.write(b"x")
+    assert refusal.value.code == "disk_full"
+    assert isinstance(refusal.value, BuildResourceError)
+
+
+@pytest.mark.parametrize("number", [errno.EDQUOT, errno.EFBIG])
+def test_so_are_a_quota_and_a_file_size_limit(number):
+    with pytest.raises(DiskFullError), naming_a_full_disk("some file"):
+        raise OSError(number, os.strerror(number))
+
+
+def test_other_troubles_keep_their_names(tmp_path):
+    with pytest.raises(FileNotFoundError), naming_a_full_disk("some file"):
+        (tmp_path / "nothing").read_bytes()
