@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from catalog.environment import refuse_unknown_variables
 from cog_builder.cog_layout import Compression
@@ -49,6 +51,18 @@ class CogBuilderSettings(BaseSettings):
         if path is not None and not path.is_file():
             raise ValueError(f"{path}: no such file")
         return path
+
+    @field_validator("target_crs")
+    @classmethod
+    def _counts_metres(cls, code: str | None) -> str | None:
+        if code is not None:
+            try:
+                crs = CRS.from_user_input(code)
+            except CRSError as error:
+                raise ValueError(f"{code}: no such CRS") from error
+            if not crs.is_projected or {axis.unit_name for axis in crs.axis_info} != {"metre"}:
+                raise ValueError(f"{code} is {crs.name}, expected a projected CRS in metres")
+        return code
 
     @property
     def threads(self) -> int:

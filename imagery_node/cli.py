@@ -2,28 +2,19 @@
 
 import logging.config
 import os
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import orjson
 import typer
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings
 
 from catalog.errors import CatalogError
 from catalog.item import ITEM_FILE
-from catalog.loading import load
-from catalog.maintenance import export, rebuild, sweep, verify
-from catalog.publishing import Published, listed_version, publish, recall, restore
-from catalog.search import ItemStore
+from catalog.maintenance import sweep
+from catalog.publishing import Published, listed_version, publish
 from catalog.settings import CatalogSettings
 from catalog.staging import staging_folder
-from catalog.store import open_store
 from cog_builder.check import check_scene
 from cog_builder.deliveries import open_delivery
 from cog_builder.elevation import ConstantHeight, DemFile, Elevation
@@ -32,7 +23,9 @@ from cog_builder.pipeline import build_delivery, build_scene
 from cog_builder.scene import Scene
 from cog_builder.settings import CogBuilderSettings
 from cog_builder.simulation.command import simulate
-from imagery_node.report import Report, failure
+from imagery_node import catalog_commands
+from imagery_node.catalog_commands import DEFAULT_HOME, Home, open_home, read_settings
+from imagery_node.report import Report
 
 app = typer.Typer(
     help="Publish satellite scenes: deliveries in, map tiles and a STAC catalogue out.",
@@ -40,11 +33,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-catalog_app = typer.Typer(help="Look after the catalogue.", no_args_is_help=True)
-app.add_typer(catalog_app, name="catalog")
+app.add_typer(catalog_commands.app, name="catalog")
+app.command("recall")(catalog_commands.recall_scene)
+app.command("restore")(catalog_commands.restore_scene)
 app.command()(simulate)
 
-BAD_CONFIGURATION = 78
 REFUSALS = (CogBuilderError, CatalogError)
 
 LOGGING = {
@@ -58,7 +51,6 @@ LOGGING = {
 """For commands and for every server process alike."""
 
 Paths = Annotated[list[Path], typer.Argument(exists=True, help="Archives (tar.gz, tar, zip) or folders as delivered.")]
-Home = Annotated[Path, typer.Option(envvar="IMAGERY_NODE_HOME", help="Folder of the node's scenes and catalogue.")]
 Dem = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Elevation model: GeoTIFF or VRT.")]
 Height = Annotated[float | None, typer.Option(help="Constant ground height instead, metres above the ellipsoid.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Threads that draw and compress.")]
@@ -66,11 +58,8 @@ Profile = Annotated[Literal["compatible", "compact"] | None, typer.Option(help="
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per scene on stdout.")]
 Replace = Annotated[bool, typer.Option(help="Make a new version of what is there already.")]
 
-_HOME = Path("node-data")
 _WORKER_START_S = 60
 """A server process that is silent for so long is replaced; on a busy machine one takes long to start."""
-
-Settings = TypeVar("Settings", bound=BaseSettings)
 
 
 @app.command()
@@ -98,25 +87,23 @@ def build(
     out.mkdir(parents=True, exist_ok=True)
     with Report(as_json, paths) as report:
         for path in paths:
-            with report.refusing(path, REFUSALS), tempfile.TemporaryDirectory(prefix=".building-", dir=out) as folder:
-                item = build_delivery(
-                    path, Path(folder), elevation=elevation, settings=settings, progress=report.progress
-                )
-                check_scene(Path(folder), item)
+            with report.refusing(path, REFUSALS), tempfile.TemporaryDirectory(prefix=".building-", dir=out) as place:
+                folder = Path(place) / "scene"
+                folder.mkdir()
+                item = build_delivery(path, folder, elevation=elevation, settings=settings, progress=report.progress)
+                check_scene(folder, item)
                 done = out / item["id"]
                 if done.exists():
                     report.add(path, "already_built", item_id=item["id"], folder=str(done))
                     continue
-                Path(folder).chmod(0o755)
-                Path(folder).rename(done)
-                Path(folder).mkdir()  # what the temporary folder's end removes
+                folder.rename(done)
                 report.add(path, "built", item_id=item["id"], folder=str(done), warnings=_warnings(item))
 
 
 @app.command("publish")
 def publish_command(
     paths: Paths,
-    home: Home = _HOME,
+    home: Home = DEFAULT_HOME,
     dem: Dem = None,
     height: Height = None,
     workers: Workers = None,
@@ -127,8 +114,8 @@ def publish_command(
     """Publish deliveries or built scene folders: checked, atomic, and a second time without effect."""
     settings = _builder_settings(workers=workers, profile=profile)
     elevation = _elevation(dem, height, settings)
-    catalog_settings = _settings(CatalogSettings)
-    store = _open(home)
+    catalog_settings = read_settings(CatalogSettings)
+    store = open_home(home)
     sweep(home, store, grace_s=catalog_settings.grace_s)
 
     def published(folder: Path) -> Published:
@@ -159,69 +146,9 @@ def publish_command(
                     _report_published(report, path, done, scene.warnings)
 
 
-@app.command("recall")
-def recall_command(
-    item_id: str, reason: Annotated[str, typer.Option(help="Kept with the tombstone.")], home: Home = _HOME
-) -> None:
-    """Take a scene out of search, tiles and caches at once; its files and a tombstone stay."""
-    with _refusing():
-        for change in recall(item_id, home=home, store=_open(home), reason=reason):
-            typer.echo(f"recalled {change.collection}/{change.item_id}, change {change.sequence}")
-
-
-@app.command("restore")
-def restore_command(item_id: str, home: Home = _HOME) -> None:
-    """List a recalled scene again."""
-    with _refusing():
-        for change in restore(item_id, home=home, store=_open(home)):
-            typer.echo(f"restored {change.collection}/{change.item_id}, change {change.sequence}")
-
-
-@catalog_app.command("load")
-def load_command(
-    files: Annotated[
-        list[Path], typer.Argument(exists=True, dir_okay=False, help="Items and Collections, one a line.")
-    ],
-    home: Home = _HOME,
-) -> None:
-    """List items whose files lie elsewhere, below the folders of CATALOG_ASSET_ROOTS."""
-    settings = _settings(CatalogSettings)
-    store = _open(home)
-    with _refusing():
-        for file in files:
-            count = load(file, home=home, store=store, asset_roots=settings.asset_roots)
-            typer.echo(f"loaded {count} items of {file.name}")
-
-
-@catalog_app.command("rebuild")
-def rebuild_command(home: Home = _HOME) -> None:
-    """Make the catalogue anew from the files."""
-    with _refusing():
-        typer.echo(f"listed {rebuild(home, _open(home))} items")
-
-
-@catalog_app.command("verify")
-def verify_command(home: Home = _HOME) -> None:
-    """Compare the catalogue with the files; exit 1 when they differ."""
-    store = _open(home)
-    found = 0
-    for finding in verify(home, store, asset_roots=_settings(CatalogSettings).asset_roots):
-        found += 1
-        typer.echo(f"{finding.collection}/{finding.item_id}: {finding.problem}")
-    typer.echo(f"{found} problems", err=True)
-    raise typer.Exit(1 if found else 0)
-
-
-@catalog_app.command("export")
-def export_command(home: Home = _HOME) -> None:
-    """Write every collection and item, one a line, as `catalog load` reads them."""
-    for document in export(home, _open(home)):
-        sys.stdout.buffer.write(orjson.dumps(document) + b"\n")
-
-
 @app.command()
 def serve(
-    home: Home = _HOME,
+    home: Home = DEFAULT_HOME,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
@@ -232,9 +159,9 @@ def serve(
     from imagery_node.settings import ImageryNodeSettings
 
     os.environ["IMAGERY_NODE_HOME"] = str(home.resolve())
-    _settings(ImageryNodeSettings)
-    _settings(CatalogSettings)
-    _open(home).close()
+    read_settings(ImageryNodeSettings)
+    read_settings(CatalogSettings)
+    open_home(home).close()
     uvicorn.run(
         "imagery_node.app:app_from_environment",
         factory=True,
@@ -254,30 +181,9 @@ def main() -> None:
     app()
 
 
-def _open(home: Path) -> ItemStore:
-    """Open the catalogue, or end with exit code 78 where the folder cannot be used."""
-    try:
-        return open_store(home)
-    except OSError as error:
-        typer.echo(f"--home {home}: {error.strerror}; expected a folder that can be written to", err=True)
-        raise typer.Exit(BAD_CONFIGURATION) from error
-
-
-def _settings(kind: type[Settings], **values: Any) -> Settings:
-    """Read settings, or end with exit code 78 and a line for each that is wrong."""
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            message = problem["msg"].removeprefix("Value error, ")
-            name = "_".join(map(str, problem["loc"])).upper()
-            typer.echo(f"{kind.model_config['env_prefix']}{name}: {message}" if name else message, err=True)
-        raise typer.Exit(BAD_CONFIGURATION) from error
-
-
 def _builder_settings(**options: Any) -> CogBuilderSettings:
     """The builder's settings, with the options that a command was given on top."""
-    return _settings(CogBuilderSettings, **{name: value for name, value in options.items() if value is not None})
+    return read_settings(CogBuilderSettings, **{name: value for name, value in options.items() if value is not None})
 
 
 def _elevation(dem: Path | None, height_m: float | None, settings: CogBuilderSettings) -> Elevation | None:
@@ -319,16 +225,6 @@ def _report_published(report: Report, path: Path, done: Published, warnings: tup
     report.add(
         path, state, item_id=done.item_id, collection=done.collection, version=done.version, warnings=list(warnings)
     )
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """End with exit code 1 and the reason when the catalogue refuses."""
-    try:
-        yield
-    except REFUSALS as error:
-        typer.echo(failure(error), err=True)
-        raise typer.Exit(1) from error
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from cog_builder.errors import BuildResourceError, DiskFullError
 
 def test_a_full_device_is_named():
     full = pytest.raises(DiskFullError, match="some file: No space left on device; free some space")
-    with full as refusal, naming_a_full_disk("some file"), open("/dev/full", "wb", buffering=0) as device:
+    with full as refusal, naming_a_full_disk("some file"), Path("/dev/full").open("wb", buffering=0) as device:
         device.write(b"x")
     assert refusal.value.code == "disk_full"
     assert isinstance(refusal.value, BuildResourceError)

@@ -42,15 +42,15 @@ def scene(tmp_path):
 
 
 def test_reflectance_is_stored_as_ten_thousandths_with_zero_kept_for_nodata(scene):
-    analytic, _ = analytic_product(scene, Drawing(0.12344, 1.3, 0.0, -0.02), GRID).draw(*PART)
+    analytic, _ = analytic_product(scene, Drawing(0.12344, 1.3, 0.0, -0.02), GRID, "deflate").draw(*PART)
     assert analytic.pixels.dtype == np.uint16
     assert analytic.pixels[0, 0].tolist() == [1234, 13_000, 1, 1]
-    sharp, *_ = sharp_product(scene, Drawing(9.0, 6.5535, 0.00004, 0.5), GRID).draw(*PART)
+    sharp, *_ = sharp_product(scene, Drawing(9.0, 6.5535, 0.00004, 0.5), GRID, "deflate").draw(*PART)
     assert sharp.pixels[0, 0].tolist() == [65_535, 65_535, 1, 5000]
 
 
 def test_quality_flags_are_drawn_on_the_grid_of_the_reflectance(scene):
-    product = analytic_product(scene, Drawing(0.5, 0.5, 0.5, 0.5), GRID)
+    product = analytic_product(scene, Drawing(0.5, 0.5, 0.5, 0.5), GRID, "deflate")
     analytic, quality = product.draw(*PART)
     np.testing.assert_array_equal(quality.valid, analytic.valid)
     assert quality.pixels[..., 0].tolist() == [[4] * 8 + [1] * 8] * 16
@@ -59,9 +59,9 @@ def test_quality_flags_are_drawn_on_the_grid_of_the_reflectance(scene):
 
 
 def test_reflectance_files_say_what_they_hold(scene):
-    for product in (analytic_product(scene, Nothing(), GRID), sharp_product(scene, Nothing(), GRID)):
-        layout = next(iter(product.layouts.values()))
-        assert (layout.dtype, layout.nodata, layout.compression, layout.block_px) == ("uint16", 0, "deflate", 512)
+    for make in (analytic_product, sharp_product):
+        layout = next(iter(make(scene, Nothing(), GRID, "zstd").layouts.values()))
+        assert (layout.dtype, layout.nodata, layout.compression, layout.block_px) == ("uint16", 0, "zstd", 512)
         assert [band.description for band in layout.bands] == ["B1 blue", "B2 green", "B3 red", "B4 nir"]
         assert {band.scale for band in layout.bands} == {0.0001}
         assert layout.tags == {
@@ -75,7 +75,7 @@ def test_reflectance_files_say_what_they_hold(scene):
 @pytest.mark.parametrize(("width", "height", "overviews"), [(512, 300, 0), (513, 300, 1), (1300, 900, 2), (9, 4097, 4)])
 def test_overviews_go_down_to_a_block(scene, width, height, overviews):
     grid = MapGrid(4548, 0.0, 0.0, 8.0, width, height)
-    layout = analytic_product(scene, Nothing(), grid).layouts["analytic"]
+    layout = analytic_product(scene, Nothing(), grid, "deflate").layouts["analytic"]
     assert layout.overviews == overviews
     assert max(layout.shape(overviews)) <= 512
 
@@ -92,8 +92,8 @@ def test_the_picture_is_stretched_and_its_blocks_are_tiles(scene):
 
 def test_where_there_is_no_image_nothing_is_drawn(scene):
     for product in (
-        analytic_product(scene, Nothing(), GRID),
-        sharp_product(scene, Nothing(), GRID),
+        analytic_product(scene, Nothing(), GRID, "deflate"),
+        sharp_product(scene, Nothing(), GRID, "deflate"),
         visual_product(scene, Nothing(), GRID, 3),
     ):
         assert product.draw(*PART) is None

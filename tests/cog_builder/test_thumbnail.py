@@ -38,7 +38,7 @@ def test_outside_the_scene_it_is_transparent_and_inside_it_has_the_scenes_colour
     share = turned_square(1200, 400).sum() / turned_square(1200, 400).any(axis=0).sum() ** 2
     assert (alpha > 127).mean() == pytest.approx(share, abs=0.01)
     off = np.abs(found[alpha > 127][:, :3].astype(int) - COLOUR)
-    assert off.max() < 12  # no dark seam either
+    assert off.max() < 40  # lossy, but without a dark seam
 
 
 def test_it_shows_the_scene_only_and_at_most_512_pixels_of_it(thumbnail):

@@ -13,6 +13,14 @@ def positions(height, width, bands):
     return (row * 211 + col * 17 + (row * col) % 13 + band * 7).astype(np.uint16)
 
 
+def read_tiff(path):
+    """(row, col, band) pixels of a raw TIFF."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(path) as image:
+            return image.read().transpose(1, 2, 0)
+
+
 def write_tiff(path, pixels, **creation):
     """Write (row, col, band) pixels; `creation` are options of GDAL's GTiff driver."""
     height, width, bands = pixels.shape
