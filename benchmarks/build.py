@@ -1,6 +1,6 @@
 """Orthorectification and the whole build of a large scene, beside GDAL's warp and COG driver.
 
-    python benchmarks/build.py DATA [--pixels 8192] [--rounds 3]
+    python -m benchmarks.build DATA [--pixels 8192] [--rounds 3]
 
 DATA is a folder for the simulated GF-1 WFV delivery and its elevation model; they are made once. Both sides get two
 threads and read the same files. Printed are CPU seconds, wall seconds and peak memory of each way, and the ratios.
@@ -26,20 +26,17 @@ import numpy as np
 import rasterio
 from rasterio import Affine
 from rasterio.enums import Resampling
-from rasterio.shutil import copy as copy_raster
-from rasterio.warp import reproject
 
-from cog_builder.calibration import calibration
+from benchmarks import gdal_build
+from benchmarks.gdal_build import THREADS
 from cog_builder.deliveries import open_delivery
 from cog_builder.elevation import DemFile
 from cog_builder.footprint import image_outline, rough_bbox
-from cog_builder.map_grid import choose_crs, snapped_grid, tile_grid
+from cog_builder.map_grid import choose_crs, snapped_grid
 from cog_builder.orthorectification import Placement, resample
 from cog_builder.simulation import SimulationRequest, simulate_delivery
 from cog_builder.source_raster import decode_image
-from cog_builder.stretch import Stretch
 
-THREADS = 2
 LONGITUDE, LATITUDE = 110.0, 34.0
 KERNELS = {"cubic": (cv2.INTER_CUBIC, Resampling.cubic), "lanczos": (cv2.INTER_LANCZOS4, Resampling.lanczos)}
 
@@ -133,114 +130,8 @@ def ortho_gdal(delivery, dem, kernel):
             pixels = raw.read()
             out = np.zeros((raw.count, grid.height, grid.width), np.uint16)
             started = resources()
-            warp(raw, pixels, out, f"EPSG:{grid.epsg}", grid.transform, dem, KERNELS[kernel][1])
+            gdal_build.warp(raw, pixels, out, f"EPSG:{grid.epsg}", grid.transform, dem, KERNELS[kernel][1])
             return spent(started)
-
-
-def warp(raw, pixels, out, crs, transform, dem, resampling):
-    """GDAL's RPC and DEM warp with its default tolerance."""
-    reproject(
-        pixels,
-        out,
-        rpcs=raw.rpcs,
-        src_crs="EPSG:4326",
-        src_nodata=0,
-        dst_crs=crs,
-        dst_transform=transform,
-        dst_nodata=0,
-        resampling=resampling,
-        num_threads=THREADS,
-        warp_mem_limit=512,
-        RPC_DEM=str(dem),
-    )
-
-
-def build_gdal(delivery, dem, out):
-    """The same outputs with GDAL: warp to a file, reflectance, COG driver; Web Mercator warp, stretch, COG driver."""
-    from catalog.collection import collection_document
-
-    with tempfile.TemporaryDirectory(dir=out) as workspace:
-        scene, _, outline, grid = opened(delivery, dem, workspace)
-        line, image = calibration(scene, scene.multispectral), scene.multispectral
-        flat = Path(workspace) / "flat.tif"
-        profile = {"driver": "GTiff", "width": grid.width, "height": grid.height, "count": 4, "dtype": "uint16"}
-        profile |= {"nodata": 0, "crs": f"EPSG:{grid.epsg}", "transform": grid.transform, "tiled": True}
-        profile |= {"blockxsize": 512, "blockysize": 512}
-        with rasterio.open(image.path) as raw:
-            with rasterio.open(flat, "w", **profile) as made:
-                warp(
-                    raw,
-                    rasterio.band(raw, [1, 2, 3, 4]),
-                    rasterio.band(made, [1, 2, 3, 4]),
-                    made.crs,
-                    made.transform,
-                    dem,
-                    Resampling.cubic,
-                )
-            with (
-                rasterio.open(flat, "r+") as made,
-                rasterio.open(
-                    Path(workspace) / "flags.tif", "w", **{**profile, "count": 1, "dtype": "uint8", "nodata": 1}
-                ) as flags,
-            ):
-                for _, window in made.block_windows(1):
-                    dn = made.read(window=window)
-                    valid = dn.any(0)
-                    reflectance = line.reflectance(np.moveaxis(dn, 0, -1).astype(np.float32)) * 10000
-                    made.write(
-                        np.where(valid, np.moveaxis(np.rint(reflectance), -1, 0), 0).astype(np.uint16), window=window
-                    )
-                    flags.write(np.where(valid, (dn >= 1023).any(0) * 2, 1).astype(np.uint8), 1, window=window)
-            options = {"COMPRESS": "DEFLATE", "PREDICTOR": "2", "BLOCKSIZE": "512", "NUM_THREADS": str(THREADS)}
-            copy_raster(flat, out / "analytic.tif", driver="COG", OVERVIEW_RESAMPLING="AVERAGE", **options)
-            copy_raster(
-                Path(workspace) / "flags.tif",
-                out / "quality.tif",
-                driver="COG",
-                OVERVIEW_RESAMPLING="NEAREST",
-                **options,
-            )
-            tiles, _ = tile_grid(*outline, image.gsd_m)
-            picture = Path(workspace) / "picture.tif"
-            shown = {**profile, "width": tiles.width, "height": tiles.height, "count": 4, "crs": "EPSG:3857"}
-            with rasterio.open(
-                Path(workspace) / "mercator.tif", "w", **{**shown, "transform": tiles.transform}
-            ) as made:
-                warp(
-                    raw,
-                    rasterio.band(raw, [1, 2, 3, 4]),
-                    rasterio.band(made, [1, 2, 3, 4]),
-                    made.crs,
-                    made.transform,
-                    dem,
-                    Resampling.cubic,
-                )
-            stretch = Stretch.of_collection(collection_document(scene.collection))
-            colours = {**shown, "transform": tiles.transform, "count": 4, "dtype": "uint8", "nodata": None}
-            with (
-                rasterio.open(Path(workspace) / "mercator.tif") as made,
-                rasterio.open(picture, "w", **colours, photometric="RGB", alpha="YES") as rgb,
-            ):
-                for _, window in made.block_windows(1):
-                    dn = made.read(window=window)
-                    reflectance = line.reflectance(np.moveaxis(dn, 0, -1).astype(np.float32))
-                    rgb.write(
-                        np.moveaxis(stretch.picture(reflectance, scene.sensor.common_names), -1, 0),
-                        [1, 2, 3],
-                        window=window,
-                    )
-                    rgb.write((dn.any(0) * 255).astype(np.uint8), 4, window=window)
-            copy_raster(
-                picture,
-                out / "visual.tif",
-                driver="COG",
-                COMPRESS="JPEG",
-                QUALITY="85",
-                BLOCKSIZE="256",
-                OVERVIEW_RESAMPLING="AVERAGE",
-                NUM_THREADS=str(THREADS),
-                ADD_MASK="YES",
-            )
 
 
 def resources():
@@ -277,7 +168,17 @@ def main():
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     folder = options.data / str(options.pixels)
-    step = [sys.executable, "-W", "ignore", __file__, str(options.data), "--pixels", str(options.pixels), "--step"]
+    step = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "benchmarks.build",
+        str(options.data),
+        "--pixels",
+        str(options.pixels),
+        "--step",
+    ]
     if not options.step:  # in a process of its own: a child's peak memory counts from what its parent held
         subprocess.run([*step, "make", "none"], check=True)
     delivery, dem = make(folder, options.pixels)
@@ -287,7 +188,8 @@ def main():
             return
         if way == "build_gdal":
             with tempfile.TemporaryDirectory(dir=folder) as out:
-                build_gdal(delivery, dem, Path(out))
+                scene, _, outline, grid = opened(delivery, dem, out)
+                gdal_build.build(scene, outline, grid, dem, Path(out))
         else:
             print(json.dumps({"ortho_ours": ortho_ours, "ortho_gdal": ortho_gdal}[way](delivery, dem, kernel)))
         return

@@ -13,7 +13,8 @@ on a machine of few cores that costs the faster server more of its rate.
   visual …      an 8-bit RGBA COG in UTM
   not modified  the tiles of `visual webp` again with If-None-Match, against drawing them (TiTiler cannot answer that)
 
-The node runs without its cache of drawn tiles: a composed tile is drawn anew each time, as by TiTiler.
+The node runs without its cache of drawn tiles: a composed tile is drawn anew each time, as by TiTiler. Its cache of
+decoded blocks is on; TiTiler opens the file anew for each tile.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Accuracy of built scenes against deliveries with known ground truth, beside a plain GDAL build of the same files.
 
-    python benchmarks/truth.py BUNDLES [--only NAME_PART]
+    python -m benchmarks.truth BUNDLES [--only NAME_PART]
 
 BUNDLES holds `X.tar.gz` deliveries, an `X.truth/` folder each (truth.json, truth_reflectance.tif, truth_mask.tif and
 for PMS truth_sharp.tif) and the elevation models that truth.json names. Prints one table.

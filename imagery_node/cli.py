@@ -2,6 +2,7 @@
 
 import logging.config
 import os
+import sys
 import tempfile
 from datetime import UTC
 from pathlib import Path
@@ -25,7 +26,7 @@ from cog_builder.settings import CogBuilderSettings
 from cog_builder.simulation.command import simulate
 from imagery_node import catalog_commands
 from imagery_node.catalog_commands import DEFAULT_HOME, Home, open_home, read_settings
-from imagery_node.report import Report
+from imagery_node.report import Report, failure
 
 app = typer.Typer(
     help="Publish satellite scenes: deliveries in, map tiles and a STAC catalogue out.",
@@ -176,9 +177,13 @@ def serve(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; what is refused outside a batch ends it with exit code 1 and the reason."""
     logging.config.dictConfig(LOGGING)
-    app()
+    try:
+        app()
+    except REFUSALS as error:
+        typer.echo(failure(error), err=True)
+        sys.exit(1)
 
 
 def _builder_settings(**options: Any) -> CogBuilderSettings:

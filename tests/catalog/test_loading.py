@@ -13,20 +13,7 @@ from catalog.errors import InvalidItemError
 from catalog.loading import load
 from catalog.publishing import publish, recall
 from catalog.search import Search
-from catalog.store import open_store
 from tests.support.stac import COLLECTIONS, scan, some_collection, some_items
-
-
-@pytest.fixture
-def home(tmp_path):
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def store(home):
-    store = open_store(home)
-    yield store
-    store.close()
 
 
 @pytest.fixture

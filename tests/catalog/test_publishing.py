@@ -35,18 +35,6 @@ WORLD = (-180, -90, 180, 90)
 
 
 @pytest.fixture
-def home(tmp_path):
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def store(home):
-    store = open_store(home)
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def built(tmp_path):
     return build_scene(tmp_path / "built", ID)
 

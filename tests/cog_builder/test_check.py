@@ -157,7 +157,7 @@ def test_two_files_that_changed_places_are_refused(scene):
     (folder / "visual.tif").rename(folder / "kept.tif")
     (folder / "analytic.tif").rename(folder / "visual.tif")
     (folder / "kept.tif").rename(folder / "analytic.tif")
-    with pytest.raises(InvalidCogError, match="is .*, expected"):
+    with pytest.raises(InvalidCogError, match=r"is .*, expected"):
         check_scene(folder, item)
 
 

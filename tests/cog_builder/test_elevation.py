@@ -116,7 +116,9 @@ def test_a_model_with_more_cells_than_fit_is_averaged(write):
     part = DemFile(path).around((116.1, 39.1, 116.9, 39.9), max_cells=2500)
     assert part.cells.size <= 51 * 51
     asked = places((116.3, 39.3), (116.52, 39.61))
-    expected = [(longitude - 116) / 0.005 * 3 + (40 - latitude) / 0.005 - 2 for longitude, latitude in zip(*asked, strict=True)]
+    expected = [
+        (longitude - 116) / 0.005 * 3 + (40 - latitude) / 0.005 - 2 for longitude, latitude in zip(*asked, strict=True)
+    ]
     assert part.heights_m(*asked) == pytest.approx(expected, abs=0.05)
 
 

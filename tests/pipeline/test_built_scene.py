@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import rasterio
 from pyproj import CRS, Transformer
-from rasterio import Affine
 from rasterio.features import geometry_mask
 from rasterio.warp import transform_geom
 from rio_cogeo import cog_validate
@@ -19,7 +18,6 @@ from rio_cogeo import cog_validate
 from catalog.item import check_built_item
 from cog_builder.check import check_scene
 from cog_builder.elevation import ConstantHeight
-from cog_builder.simulation.ground import GroundGrid
 from tests.support.built import Built, FlatWorld, build, built, pixels_of
 from tests.support.deliveries import the_file
 from tests.support.schemas import check_document, stac_validator
@@ -293,12 +291,3 @@ def test_a_scene_of_the_western_and_southern_hemisphere_is_in_its_utm_zone():
     assert (south + north) / 2 == pytest.approx(-36.7, abs=0.002)
     check_place_and_values(scene.folder / "analytic.tif")
     check_scene(scene.folder, scene.item)
-
-
-def test_the_patchwork_is_asked_for_the_same_places_here_and_when_it_was_photographed():
-    """Else the comparisons above would prove nothing."""
-    grid = GroundGrid(Affine(1e-4, 0, 116.4, 0, -1e-4, 39.9), 5, 4)
-    col, row = np.meshgrid(np.arange(4.0), np.arange(5.0))
-    np.testing.assert_array_equal(
-        Patchwork().reflectance(grid, None), Patchwork().reflectance(Places(*grid.degrees(col, row)), None)
-    )

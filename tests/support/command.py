@@ -26,8 +26,11 @@ def told(done):
 
 
 def files_of(home):
-    """Checksums of the published files by path; of `item.json` only that it is there, as it knows when it was made."""
-    files = [path for path in (home / "scenes").rglob("*") if path.is_file()]
+    """Checksums of the published scenes' files by path; of `item.json`, which knows when it was made, that it is there.
+
+    The documents of the collections are left out: the first attempt at a scene brings its collection.
+    """
+    files = [path for path in home.glob("scenes/*/*/**/*") if path.is_file()]
     digests = {}
     for path in files:
         digest = "present" if path.suffix == ".json" else hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,204 @@
+"""The commands as a user runs them: exit codes, JSON lines, the progress bar, and built folders that are published."""
+
+import json
+import os
+import pty
+import re
+import shutil
+from contextlib import suppress
+
+import pytest
+from typer.testing import CliRunner
+
+from imagery_node.cli import app
+from tests.support.built import built
+from tests.support.command import files_of, imagery_node, left_in_staging, told
+from tests.support.deliveries import the_file
+from tests.support.simulated import tiny_delivery, tiny_dem
+
+TITLE = "GF1_WFV3_E116.4_N39.9_20220315_L1A0004819777"
+ITEM = "GF1_WFV3_20220315T032011_L1A4819777"
+ESCAPE = "\x1b["
+
+
+def terminal_output(*arguments):
+    """What a command writes to stderr when that is a terminal."""
+    ours, theirs = pty.openpty()
+    try:
+        done = imagery_node(*arguments, stderr=theirs, variables={"TERM": "xterm-256color", "COLUMNS": "120"})
+    finally:
+        os.close(theirs)
+    shown = b""
+    with suppress(OSError), os.fdopen(ours, "rb", buffering=0) as terminal:  # reading past the end is an error here
+        while part := terminal.read(65_536):
+            shown += part
+    assert done.returncode == 0
+    return shown.decode()
+
+
+class TestInspect:
+    def test_tells_what_deliveries_are(self):
+        done = imagery_node("inspect", built("gf1-wfv").delivery, built("gf2-pms").delivery, "--json")
+        assert done.returncode == 0
+        line = told(done)[f"{TITLE}.tar.gz"]
+        assert (line["state"], line["item_id"], line["datetime"]) == ("good", ITEM, "2022-03-15T03:20:11Z")
+        assert line["images"] == [{"kind": "ms", "width": 200, "height": 190, "gsd_m": 16.0}]
+        assert [image["kind"] for image in told(done)[built("gf2-pms").delivery.name]["images"]] == ["ms", "pan"]
+
+    def test_ends_with_1_when_one_is_refused_and_looks_at_the_others(self, tmp_path):
+        bad = tiny_delivery("gf1-wfv", tmp_path, packing="folder")
+        the_file(bad, ".rpb").unlink()
+        done = imagery_node("inspect", bad, built("gf2-pms").delivery)
+        assert done.returncode == 1
+        refused, good = (line for line in done.stdout.splitlines() if not line.startswith(" "))
+        assert refused.startswith(f"refused  {TITLE}  code=incomplete_delivery  reason=")
+        assert good.startswith("good  GF2_PMS2_")
+
+    def test_leaves_the_delivery_as_it_was(self, tmp_path):
+        delivery = tiny_delivery("gf1-wfv", tmp_path, packing="folder")
+        before = sorted(path.name for path in delivery.iterdir())
+        assert imagery_node("inspect", delivery).returncode == 0
+        assert sorted(path.name for path in delivery.iterdir()) == before
+
+
+class TestBuild:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def out(tmp_path_factory):
+        """A folder with one built scene."""
+        out = tmp_path_factory.mktemp("build") / "out"
+        done = imagery_node("build", built("gf1-wfv").delivery, "--out", out, "--dem", tiny_dem(), "--json")
+        line = told(done)[f"{TITLE}.tar.gz"]
+        assert (done.returncode, line["state"], line["folder"]) == (0, "built", str(out / ITEM))
+        return out
+
+    def test_makes_the_same_files_as_the_library(self, out):
+        for path in built("gf1-wfv").folder.glob("*.tif"):
+            assert (out / ITEM / path.name).read_bytes() == path.read_bytes()
+
+    def test_leaves_nothing_else_in_the_folder(self, out):
+        assert [path.name for path in out.iterdir()] == [ITEM]
+        assert (out / ITEM).stat().st_mode & 0o055 == 0o055
+
+    def test_a_second_time_keeps_what_is_there(self, out):
+        before = (out / ITEM / "item.json").read_bytes()
+        done = imagery_node("build", built("gf1-wfv").delivery, "--out", out, "--dem", tiny_dem(), "--json")
+        assert done.returncode == 0
+        assert told(done)[f"{TITLE}.tar.gz"]["state"] == "already_built"
+        assert (out / ITEM / "item.json").read_bytes() == before
+        assert [path.name for path in out.iterdir()] == [ITEM]
+
+    def test_refuses_with_1_and_leaves_nothing(self, tmp_path):
+        done = imagery_node("build", built("gf1-wfv").delivery, "--out", tmp_path / "out", "--json")
+        assert done.returncode == 1
+        assert told(done)[f"{TITLE}.tar.gz"]["code"] == "geolocation"
+        assert list((tmp_path / "out").iterdir()) == []
+
+    def test_its_folder_is_published_by_copying(self, out, tmp_path):
+        before = sorted(path.relative_to(out) for path in out.rglob("*"))
+        done = imagery_node("publish", out / ITEM, "--home", tmp_path / "home", "--json")
+        assert done.returncode == 0
+        assert told(done)[ITEM] == {
+            "delivery": ITEM,
+            "state": "published",
+            "item_id": ITEM,
+            "collection": "gf1-wfv",
+            "version": "1",
+            "warnings": [],
+        }
+        assert sorted(path.relative_to(out) for path in out.rglob("*")) == before
+        published = {path.name for path in (tmp_path / f"home/scenes/gf1-wfv/{ITEM}/1").iterdir()}
+        assert published == {path.name for path in (out / ITEM).iterdir()}
+
+    @pytest.mark.parametrize("asset", ["analytic.tif", "visual.tif", "thumbnail.webp"])
+    def test_a_damaged_folder_is_not_published(self, out, tmp_path, asset):
+        folder = shutil.copytree(out / ITEM, tmp_path / "damaged")
+        data = bytearray((folder / asset).read_bytes())
+        data[len(data) // 2] ^= 0x10
+        (folder / asset).write_bytes(data)
+        done = imagery_node("publish", folder, "--home", tmp_path / "home", "--json")
+        line = told(done)["damaged"]
+        assert done.returncode == 1
+        assert line["code"] in {"invalid_item", "invalid_cog"}
+        assert ITEM in line["reason"]
+        assert asset.split(".")[0] in line["reason"]
+        assert files_of(tmp_path / "home") == {}
+        assert left_in_staging(tmp_path / "home") == []
+
+
+class TestWrongUse:
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["publish", "/nowhere/GF1.tar.gz"],
+            ["publish"],
+            ["build", "/tmp"],
+            ["inspect", "/tmp", "--colour"],
+            ["publish", "/tmp", "--dem", "/nowhere/dem.tif"],
+            ["publish", "/tmp", "--dem", "/dev/null", "--height", "3"],
+            ["publish", "/tmp", "--workers", "0"],
+            ["simulate", "/tmp/nothing", "--pixels", "3"],
+            ["fly"],
+        ],
+        ids=" ".join,
+    )
+    def test_of_a_command_ends_with_2(self, arguments):
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 2
+        assert "Usage:" in done.stderr
+        assert done.stdout == ""
+
+    @pytest.mark.parametrize(
+        ("name", "value", "said"),
+        [
+            ("COG_BUILDER_MEMORY_MIB", "1", "COG_BUILDER_MEMORY_MIB: Input should be greater than or equal to 400"),
+            ("COG_BUILDER_MEMORY", "900", "unknown settings: COG_BUILDER_MEMORY"),
+            ("COG_BUILDER_TARGET_CRS", "EPSG:4326", "expected a projected CRS in metres"),
+            ("CATALOG_GRACE_S", "soon", "CATALOG_GRACE_S: "),
+            ("CATALOG_ROOTS", "/", "unknown settings: CATALOG_ROOTS"),
+        ],
+    )
+    def test_of_a_setting_ends_with_78(self, tmp_path, monkeypatch, name, value, said):
+        monkeypatch.setenv(name, value)
+        done = CliRunner().invoke(app, ["publish", str(tmp_path), "--home", str(tmp_path / "home")])
+        assert done.exit_code == 78
+        assert said in done.stderr
+        assert not (tmp_path / "home").exists()
+
+    def test_of_a_home_that_cannot_be_written_ends_with_78(self, tmp_path):
+        done = CliRunner().invoke(app, ["publish", str(tmp_path), "--home", "/proc/home"])
+        assert done.exit_code == 78
+        assert done.stderr.startswith("--home /proc/home: ")
+
+
+class TestTheProgressBar:
+    def test_is_drawn_on_a_terminal(self, tmp_path):
+        delivery = built("gf1-wfv").delivery
+        shown = terminal_output("build", delivery, "--out", tmp_path, "--dem", tiny_dem(), "--json")
+        assert ESCAPE in shown
+        assert TITLE in shown
+        assert re.search(r"\d+%", shown)
+
+    def test_stays_away_from_files_and_pipes(self, tmp_path):
+        done = imagery_node("build", built("gf1-wfv").delivery, "--out", tmp_path, "--dem", tiny_dem())
+        assert done.stderr == ""
+        assert ESCAPE not in done.stdout
+        assert done.stdout.startswith(f"built  {TITLE}.tar.gz  item_id={ITEM}")
+
+
+class TestSimulate:
+    def test_makes_a_delivery_that_builds(self, tmp_path):
+        done = imagery_node("simulate", tmp_path, "--satellite", "GF2", "--sensor", "PMS1", "--pixels", 96)
+        assert (done.returncode, done.stderr) == (0, "")
+        [delivery] = tmp_path.glob("GF2_PMS1_*_L1A*.tar.gz")
+        assert done.stdout == f"{delivery}\n"
+        made = imagery_node("build", delivery, "--out", tmp_path / "out", "--dem", tmp_path / "dem.tif", "--json")
+        line = told(made)[delivery.name]
+        assert (line["state"], line["warnings"]) == ("built", [])
+        item = json.loads((tmp_path / "out" / line["item_id"] / "item.json").read_text())
+        assert (item["collection"], item["properties"]["gsd"]) == ("gf2-pms", 0.81)
+
+    def test_refuses_what_it_does_not_know(self, tmp_path):
+        done = imagery_node("simulate", tmp_path, "--satellite", "GF9")
+        assert done.returncode == 1
+        assert "GF9 PMS1: unknown, expected one of" in done.stderr
