@@ -8,11 +8,9 @@ import shutil
 from contextlib import suppress
 
 import pytest
-from typer.testing import CliRunner
 
-from imagery_node.cli import app
 from tests.support.built import built
-from tests.support.command import files_of, imagery_node, left_in_staging, told
+from tests.support.command import files_of, imagery_node, in_process, left_in_staging, told
 from tests.support.deliveries import the_file
 from tests.support.simulated import tiny_delivery, tiny_dem
 
@@ -38,7 +36,7 @@ def terminal_output(*arguments):
 
 class TestInspect:
     def test_tells_what_deliveries_are(self):
-        done = imagery_node("inspect", built("gf1-wfv").delivery, built("gf2-pms").delivery, "--json")
+        done = in_process("inspect", built("gf1-wfv").delivery, built("gf2-pms").delivery, "--json")
         assert done.returncode == 0
         line = told(done)[f"{TITLE}.tar.gz"]
         assert (line["state"], line["item_id"], line["datetime"]) == ("good", ITEM, "2022-03-15T03:20:11Z")
@@ -48,7 +46,7 @@ class TestInspect:
     def test_ends_with_1_when_one_is_refused_and_looks_at_the_others(self, tmp_path):
         bad = tiny_delivery("gf1-wfv", tmp_path, packing="folder")
         the_file(bad, ".rpb").unlink()
-        done = imagery_node("inspect", bad, built("gf2-pms").delivery)
+        done = in_process("inspect", bad, built("gf2-pms").delivery)
         assert done.returncode == 1
         refused, good = (line for line in done.stdout.splitlines() if not line.startswith(" "))
         assert refused.startswith(f"refused  {TITLE}  code=incomplete_delivery  reason=")
@@ -57,7 +55,7 @@ class TestInspect:
     def test_leaves_the_delivery_as_it_was(self, tmp_path):
         delivery = tiny_delivery("gf1-wfv", tmp_path, packing="folder")
         before = sorted(path.name for path in delivery.iterdir())
-        assert imagery_node("inspect", delivery).returncode == 0
+        assert in_process("inspect", delivery).returncode == 0
         assert sorted(path.name for path in delivery.iterdir()) == before
 
 
@@ -67,7 +65,7 @@ class TestBuild:
     def out(tmp_path_factory):
         """A folder with one built scene."""
         out = tmp_path_factory.mktemp("build") / "out"
-        done = imagery_node("build", built("gf1-wfv").delivery, "--out", out, "--dem", tiny_dem(), "--json")
+        done = in_process("build", built("gf1-wfv").delivery, "--out", out, "--dem", tiny_dem(), "--json")
         line = told(done)[f"{TITLE}.tar.gz"]
         assert (done.returncode, line["state"], line["folder"]) == (0, "built", str(out / ITEM))
         return out
@@ -82,21 +80,21 @@ class TestBuild:
 
     def test_a_second_time_keeps_what_is_there(self, out):
         before = (out / ITEM / "item.json").read_bytes()
-        done = imagery_node("build", built("gf1-wfv").delivery, "--out", out, "--dem", tiny_dem(), "--json")
+        done = in_process("build", built("gf1-wfv").delivery, "--out", out, "--dem", tiny_dem(), "--json")
         assert done.returncode == 0
         assert told(done)[f"{TITLE}.tar.gz"]["state"] == "already_built"
         assert (out / ITEM / "item.json").read_bytes() == before
         assert [path.name for path in out.iterdir()] == [ITEM]
 
     def test_refuses_with_1_and_leaves_nothing(self, tmp_path):
-        done = imagery_node("build", built("gf1-wfv").delivery, "--out", tmp_path / "out", "--json")
+        done = in_process("build", built("gf1-wfv").delivery, "--out", tmp_path / "out", "--json")
         assert done.returncode == 1
         assert told(done)[f"{TITLE}.tar.gz"]["code"] == "geolocation"
         assert list((tmp_path / "out").iterdir()) == []
 
     def test_its_folder_is_published_by_copying(self, out, tmp_path):
         before = sorted(path.relative_to(out) for path in out.rglob("*"))
-        done = imagery_node("publish", out / ITEM, "--home", tmp_path / "home", "--json")
+        done = in_process("publish", out / ITEM, "--home", tmp_path / "home", "--json")
         assert done.returncode == 0
         assert told(done)[ITEM] == {
             "delivery": ITEM,
@@ -116,7 +114,7 @@ class TestBuild:
         data = bytearray((folder / asset).read_bytes())
         data[len(data) // 2] ^= 0x10
         (folder / asset).write_bytes(data)
-        done = imagery_node("publish", folder, "--home", tmp_path / "home", "--json")
+        done = in_process("publish", folder, "--home", tmp_path / "home", "--json")
         line = told(done)["damaged"]
         assert done.returncode == 1
         assert line["code"] in {"invalid_item", "invalid_cog"}
@@ -143,8 +141,8 @@ class TestWrongUse:
         ids=" ".join,
     )
     def test_of_a_command_ends_with_2(self, arguments):
-        done = CliRunner().invoke(app, arguments)
-        assert done.exit_code == 2
+        done = in_process(*arguments)
+        assert done.returncode == 2
         assert "Usage:" in done.stderr
         assert done.stdout == ""
 
@@ -160,14 +158,14 @@ class TestWrongUse:
     )
     def test_of_a_setting_ends_with_78(self, tmp_path, monkeypatch, name, value, said):
         monkeypatch.setenv(name, value)
-        done = CliRunner().invoke(app, ["publish", str(tmp_path), "--home", str(tmp_path / "home")])
-        assert done.exit_code == 78
+        done = in_process("publish", tmp_path, "--home", tmp_path / "home")
+        assert done.returncode == 78
         assert said in done.stderr
         assert not (tmp_path / "home").exists()
 
     def test_of_a_home_that_cannot_be_written_ends_with_78(self, tmp_path):
-        done = CliRunner().invoke(app, ["publish", str(tmp_path), "--home", "/proc/home"])
-        assert done.exit_code == 78
+        done = in_process("publish", tmp_path, "--home", "/proc/home")
+        assert done.returncode == 78
         assert done.stderr.startswith("--home /proc/home: ")
 
 
@@ -192,13 +190,13 @@ class TestSimulate:
         assert (done.returncode, done.stderr) == (0, "")
         [delivery] = tmp_path.glob("GF2_PMS1_*_L1A*.tar.gz")
         assert done.stdout == f"{delivery}\n"
-        made = imagery_node("build", delivery, "--out", tmp_path / "out", "--dem", tmp_path / "dem.tif", "--json")
+        made = in_process("build", delivery, "--out", tmp_path / "out", "--dem", tmp_path / "dem.tif", "--json")
         line = told(made)[delivery.name]
         assert (line["state"], line["warnings"]) == ("built", [])
         item = json.loads((tmp_path / "out" / line["item_id"] / "item.json").read_text())
         assert (item["collection"], item["properties"]["gsd"]) == ("gf2-pms", 0.81)
 
     def test_refuses_what_it_does_not_know(self, tmp_path):
-        done = imagery_node("simulate", tmp_path, "--satellite", "GF9")
+        done = in_process("simulate", tmp_path, "--satellite", "GF9")
         assert done.returncode == 1
         assert "GF9 PMS1: unknown, expected one of" in done.stderr
