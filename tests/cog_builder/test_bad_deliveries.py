@@ -112,7 +112,7 @@ BROKEN_FILES = {
 
 
 @pytest.mark.parametrize(("breaking", "error", "said"), BROKEN_FILES.values(), ids=BROKEN_FILES)
-def test_P07_a_broken_file_refuses_the_delivery(breaking, error, said, tmp_path):  # noqa: N802
+def test_P07_a_broken_file_refuses_the_delivery(breaking, error, said, tmp_path):
     folder = tiny_delivery("gf1-pms", tmp_path, packing="folder")
     breaking(folder)
     archive = tar_of(tmp_path / f"{folder.name}.tar.gz", members_of(folder))
@@ -141,7 +141,7 @@ EXTRA_MEMBERS = {
 
 
 @pytest.mark.parametrize("extra", EXTRA_MEMBERS.values(), ids=EXTRA_MEMBERS)
-def test_P07_one_unsafe_member_refuses_the_archive(extra, tmp_path):  # noqa: N802
+def test_P07_one_unsafe_member_refuses_the_archive(extra, tmp_path):
     folder = tiny_delivery("gf1-pms", tmp_path, packing="folder")
     archive = tar_of(tmp_path / f"{folder.name}.tar.gz", [*members_of(folder), extra])
     with pytest.raises(UnsafeArchiveError, match=rf"{re.escape(archive.name)}: .*"):
@@ -150,7 +150,7 @@ def test_P07_one_unsafe_member_refuses_the_archive(extra, tmp_path):  # noqa: N8
 
 @pytest.mark.parametrize("packing", ["tar.gz", "zip"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.95, 0.9999])
-def test_P07_a_cut_archive_is_refused(packing, share, tmp_path):  # noqa: N802
+def test_P07_a_cut_archive_is_refused(packing, share, tmp_path):
     archive = tiny_delivery("gf1-pms", tmp_path, packing=packing)
     whole = archive.read_bytes()
     archive.write_bytes(whole[: int(len(whole) * share)])

@@ -1,6 +1,9 @@
 """A tile against independent ways to the same pixels: GDAL's warper, and positions computed with pyproj."""
 
+import tracemalloc
+
 import cv2
+import morecantile
 import numpy as np
 import pytest
 import rasterio
@@ -257,3 +260,21 @@ def test_L08_a_huge_file_without_overviews_is_refused_instead_of_decoded(tmp_pat
         pass
     with pytest.raises(UnreadableAssetError, match="overview"):
         draw(cache, path, (0,), GRID.bounds(tile_over(9)))
+
+
+@pytest.mark.parametrize("zoom", [4, 6, 8])
+def test_a_tile_far_coarser_than_the_file_costs_little_and_keeps_its_mean(cache, visual, zoom):
+    with rasterio.open(visual) as file:
+        longitude, latitude = Transformer.from_crs(file.crs, 4326, always_xy=True).transform(*file.xy(700, 700))
+        seen = file.dataset_mask() > 0
+        mean = file.read(1)[seen].mean()
+    tile = morecantile.tms.get("WebMercatorQuad").tile(longitude, latitude, zoom)
+    tracemalloc.start()
+    drawn = draw(cache, visual, (0,), GRID.bounds(tile))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6
+    shown = drawn[~np.isnan(drawn)]
+    assert shown.size > 0 or zoom < 7  # below half a pixel a scene is not shown
+    if shown.size:
+        assert abs(shown.mean() - mean) < 0.1 * mean
