@@ -66,7 +66,7 @@ class CogWriter:
         with self._lock:
             offset, self._end = self._end, self._end + len(image) + len(mask)
             self._places[level, row, col] = offset, len(image), len(mask)
-        os.pwrite(self._spool.fileno(), image + mask, offset)
+        _write_all(self._spool.fileno(), image + mask, offset)
 
     def finish(self) -> None:
         """Write the file and remove the spool."""
@@ -91,6 +91,14 @@ class CogWriter:
                 offset, image, mask = self._places[place]
                 data = os.pread(self._spool.fileno(), image + mask, offset)
                 yield data[:image], data[image:]
+
+
+def _write_all(file: int, data: bytes, offset: int) -> None:
+    """Write at an offset; a full disk writes a part first and only refuses the rest."""
+    left = memoryview(data)
+    while left:
+        done = os.pwrite(file, left, offset)
+        left, offset = left[done:], offset + done
 
 
 def _write_framed(out: BinaryIO, data: bytes) -> None:

@@ -27,6 +27,21 @@ class Drawn:
     valid: NDArray[np.bool_]
     saturated: NDArray[np.bool_]
 
+    def cut(self, margin: int) -> "Drawn":
+        """The same without `margin` pixels at each side."""
+        part = inner(margin)
+        return Drawn(self.reflectance[part], self.valid[part], self.saturated[part])
+
+
+def widened(span: Range, margin: int) -> Range:
+    """A range with `margin` more at both ends."""
+    return span[0] - margin, span[1] + margin
+
+
+def inner(margin: int) -> tuple[slice, slice]:
+    """What is left of a block without `margin` pixels at each side."""
+    return slice(margin, -margin), slice(margin, -margin)
+
 
 @dataclass(frozen=True)
 class ImageDrawing:
@@ -69,17 +84,15 @@ class SceneDrawing:
         pan_px = self.pan.image.gsd_m / ground_m
         sigma_px = blur_px(self.multispectral.image.gsd_m / self.pan.image.gsd_m) * pan_px
         reach = reach_px(sigma_px)
-        wide_rows, wide_cols = (rows[0] - reach, rows[1] + reach), (cols[0] - reach, cols[1] + reach)
+        wide_rows, wide_cols = widened(rows, reach), widened(cols, reach)
         grey = self.pan.draw(grid, wide_rows, wide_cols)
         colours = None if grey is None else self.multispectral.draw(grid, wide_rows, wide_cols, cv2.INTER_CUBIC)
         if grey is None or colours is None:
             return None
         valid = grey.valid & colours.valid
         sharp = sharpen(colours.reflectance, grey.reflectance[..., 0], valid, sigma_px=sigma_px)
-        inner = (slice(reach, -reach), slice(reach, -reach))
-        if not valid[inner].any():
-            return None
-        return Drawn(sharp[inner], valid[inner], (grey.saturated | colours.saturated)[inner])
+        drawn = Drawn(sharp, valid, grey.saturated | colours.saturated).cut(reach)
+        return drawn if drawn.valid.any() else None
 
 
 def scene_drawing(scene: Scene, raws: tuple[RawPixels, ...], elevation: Elevation) -> SceneDrawing:

@@ -28,6 +28,10 @@ class Elevation(Protocol):
     def source(self) -> str:
         """What the heights come from, for the Item's lineage."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Named doubts about the heights, kept in the Item."""
+
     def heights_m(self, longitude: Floats, latitude: Floats) -> Floats:
         """Metres above the WGS 84 ellipsoid at points in degrees; NaN where nothing is known."""
 
@@ -46,6 +50,11 @@ class ConstantHeight:
     def source(self) -> str:
         """What the heights come from."""
         return f"constant height {self.height_m:g} m above the WGS 84 ellipsoid"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """None: the height was given by hand."""
+        return ()
 
     def heights_m(self, longitude: Floats, latitude: Floats) -> Floats:
         """The given height everywhere."""
@@ -68,6 +77,11 @@ class DemFile:
     def source(self) -> str:
         """What the heights come from."""
         return self.path.name
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """None before the file is read."""
+        return ()
 
     def heights_m(self, longitude: Floats, latitude: Floats) -> Floats:
         """Heights read for just these points."""
@@ -105,9 +119,23 @@ class DemFile:
         heights = cells.filled(np.nan)
         if (scale, offset) != (1, 0):
             heights = heights * np.float32(scale) + np.float32(offset)
-        datum = _datum(crs) if self.vertical_datum == "auto" else self.vertical_datum
+        datum, warnings = self._datum(crs)
+        source = f"{self.path.name} ({datum} heights{f', averaged over {shrink:.1f} cells' if shrink > 1 else ''})"
         from_degrees = Transformer.from_crs(4326, crs.to_2d(), always_xy=True)
-        return _DemPart(f"{self.path.name} ({datum} heights)", heights, ~transform, from_degrees, datum)
+        return _DemPart(source, warnings, heights, ~transform, from_degrees, datum)
+
+    def _datum(self, crs: CRS) -> tuple[VerticalDatum, tuple[str, ...]]:
+        """What the heights are above; EGM2008 differs from EGM96 by less than a metre or two."""
+        if self.vertical_datum != "auto":
+            return self.vertical_datum, ()
+        if any(part.is_vertical for part in crs.sub_crs_list):
+            return "egm96", ()
+        if len(crs.axis_info) == 3:
+            return "ellipsoid", ()
+        return "ellipsoid", (
+            f"vertical_datum: {self.path.name} does not say what its heights are above; they were taken as above the "
+            f"WGS 84 ellipsoid (COG_BUILDER_DEM_VERTICAL_DATUM=egm96 for heights above sea level)",
+        )
 
 
 @dataclass(frozen=True)
@@ -115,6 +143,7 @@ class _DemPart:
     """A window of an elevation model in memory."""
 
     source: str
+    warnings: tuple[str, ...]
     cells: NDArray[np.float32]
     to_cell: rasterio.Affine
     """From the model's CRS to (column, row), cell corners at whole numbers."""
@@ -158,12 +187,6 @@ def _bilinear(cells: NDArray[np.float32], col: Floats, row: Floats) -> Floats:
     upper = cells[top, left] * (1 - across) + cells[top, right] * across
     lower = cells[bottom, left] * (1 - across) + cells[bottom, right] * across
     return np.where(inside, upper * (1 - down) + lower * down, np.nan)
-
-
-def _datum(crs: CRS) -> VerticalDatum:
-    """Whether a CRS says that heights are above the geoid; EGM2008 differs from EGM96 by less than a metre or two."""
-    vertical = [part for part in crs.sub_crs_list if part.is_vertical]
-    return "egm96" if vertical else "ellipsoid"
 
 
 def _bounds_in(crs: CRS, bbox: tuple[float, float, float, float]) -> tuple[float, float, float, float]:

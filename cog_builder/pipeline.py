@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from catalog.durable import naming_a_full_disk
 from cog_builder.cog import CogWriter
 from cog_builder.deliveries import open_delivery
-from cog_builder.disk import naming_a_full_disk
 from cog_builder.drawing import scene_drawing
 from cog_builder.elevation import Elevation
-from cog_builder.errors import GeolocationError, UnreadableImageError
+from cog_builder.errors import DiskFullError, GeolocationError, UnreadableImageError
 from cog_builder.footprint import image_outline, rough_bbox, valid_footprint
 from cog_builder.map_grid import choose_crs, snapped_grid, tile_grid
 from cog_builder.product import Product, analytic_product, sharp_product, visual_product
@@ -74,7 +74,7 @@ def build_scene(
             f"constant height (--height METRES)"
         )
     try:
-        with naming_a_full_disk(scene.title):
+        with naming_a_full_disk(scene.title, DiskFullError):
             return _Build(scene, folder, workspace, elevation, settings, progress).run()
     except (GeolocationError, UnreadableImageError) as error:
         raise type(error)(f"{scene.title}: {error}") from error
@@ -108,7 +108,7 @@ class _Build:
         footprint = valid_footprint(self.folder / "quality.tif")
         write_thumbnail(self.folder / "visual.tif", self.folder / "thumbnail.webp")
         self._keep_side_files()
-        item = scene_item(scene, self.folder, geometry=footprint, elevation_source=ground.source)
+        item = scene_item(scene, self.folder, geometry=footprint, elevation=ground)
         write_item(item, self.folder)
         return item
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from catalog.collection import collection_document
+from catalog.timestamp import format_datetime
 from cog_builder.cog_layout import BandInfo, CogLayout, Compression
-from cog_builder.drawing import Drawn, Range, SceneDrawing
+from cog_builder.drawing import Drawn, Range, SceneDrawing, inner, widened
 from cog_builder.map_grid import BLOCK_PX, TILE_PX, MapGrid, overview_count
 from cog_builder.pyramid import Block, Reduce, average, nearest
-from cog_builder.quality import FILL, cloudy, flags
+from cog_builder.quality import FILL, REACH_PX, cloudy, flags
 from cog_builder.scene import Scene
 from cog_builder.stretch import Stretch
 
@@ -44,10 +45,12 @@ def analytic_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid, compres
     quality = CogLayout(grid, bands, "uint8", compression, BLOCK_PX, reflectance.overviews, FILL, _tags(scene))
 
     def draw(rows: Range, cols: Range) -> list[Block] | None:
-        drawn = drawing.colours(grid, rows, cols)
-        if drawn is None:
+        wide = drawing.colours(grid, widened(rows, REACH_PX), widened(cols, REACH_PX))
+        if wide is None:
             return None
-        found = flags(drawn.valid, drawn.saturated, cloudy(drawn.reflectance, names))
+        cloud = cloudy(wide.reflectance, names)[inner(REACH_PX)]
+        drawn = wide.cut(REACH_PX)
+        found = flags(drawn.valid, drawn.saturated, cloud)
         return [_reflectance_block(drawn), Block(found[..., None], drawn.valid)]
 
     return Product({"analytic": reflectance, "quality": quality}, [average, nearest], draw)
@@ -93,7 +96,7 @@ def _reflectance_layout(scene: Scene, grid: MapGrid, compression: Compression) -
 def _tags(scene: Scene) -> dict[str, str]:
     return {
         "TITLE": scene.title,
-        "ACQUISITION_TIME_UTC": scene.acquired.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "ACQUISITION_TIME_UTC": format_datetime(scene.acquired),
         "SATELLITE": scene.sensor.satellite,
         "SENSOR": scene.sensor.name,
     }

@@ -10,6 +10,8 @@ _CLOUD_BLUE = 0.22
 _CLOUD_HAZE = 0.12
 _CLOUD_NIR_PER_RED = (0.75, 1.9)
 _SPECKLE_PX = 5
+REACH_PX = _SPECKLE_PX // 2
+"""How far around a pixel `cloudy` looks."""
 
 
 def cloudy(reflectance: NDArray[np.float32], common_names: tuple[str, ...]) -> NDArray[np.bool_]:

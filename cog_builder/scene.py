@@ -1,5 +1,6 @@
 """Scene: one delivered product, read and checked, before any pixel is touched."""
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,8 @@ from cog_builder.rpc import Rpc
 from cog_builder.sensor import Sensor
 
 ImageKind = Literal["ms", "pan"]
+
+_ORBIT_PER_EARTH_RADIUS = 1 + 640 / 6371
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ class Scene:
     """Degrees above the horizon."""
     sun_azimuth: float
     """Degrees clockwise from north."""
-    off_nadir: float | None
-    """Degrees."""
+    incidence_angle: float | None
+    """Degrees between the view and the vertical at the ground."""
     view_azimuth: float | None
     calibration_source: str
     """Where the gains come from: `XML AbsCeof`, `table 2022`, `table 2022 for 2024`."""
@@ -70,6 +73,13 @@ class Scene:
     def images(self) -> tuple[SourceImage, ...]:
         """All delivered images, multispectral first."""
         return (self.multispectral,) if self.pan is None else (self.multispectral, self.pan)
+
+    @property
+    def off_nadir(self) -> float | None:
+        """Degrees between the view and the vertical at the satellite, which flies at about 640 km here."""
+        if self.incidence_angle is None:
+            return None
+        return math.degrees(math.asin(math.sin(math.radians(self.incidence_angle)) / _ORBIT_PER_EARTH_RADIUS))
 
     @property
     def finest_gsd_m(self) -> float:

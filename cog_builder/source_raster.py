@@ -16,8 +16,8 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.durable import naming_a_full_disk
 from cog_builder import tiff_decoder
-from cog_builder.disk import naming_a_full_disk
 from cog_builder.errors import BuildResourceError, DiskFullError, UnreadableImageError
 from cog_builder.scene import SourceImage
 
@@ -95,7 +95,7 @@ def decode_image(image: SourceImage, into: Path, *, timeout_s: float = 1800) -> 
         raise DiskFullError(f"{image.path.name}: {free} bytes free, expected {needed} for raw pixels")
     command = [sys.executable, "-I", "-W", "ignore", str(Path(tiff_decoder.__file__))]
     arguments = [str(image.path.absolute()), str(into.absolute()), *map(str, shape)]
-    with naming_a_full_disk(image.path.name), tempfile.TemporaryFile() as complaints:
+    with naming_a_full_disk(image.path.name, DiskFullError), tempfile.TemporaryFile() as complaints:
         status = _run([*command, *arguments], complaints, image.path.name, timeout_s)
         if status == tiff_decoder.DISK_FULL:
             raise DiskFullError(f"{image.path.name}: no room for {needed} bytes of raw pixels")

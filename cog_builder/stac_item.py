@@ -10,6 +10,9 @@ from typing import Any
 import rasterio
 from shapely.geometry.base import BaseGeometry
 
+from catalog.item import ITEM_FILE
+from catalog.timestamp import format_datetime
+from cog_builder.elevation import Elevation
 from cog_builder.footprint import as_geojson
 from cog_builder.product import REFLECTANCE_SCALE
 from cog_builder.scene import Scene
@@ -36,20 +39,20 @@ _PROVIDERS = [
 ]
 
 
-def scene_item(scene: Scene, folder: Path, *, geometry: BaseGeometry, elevation_source: str) -> dict[str, Any]:
+def scene_item(scene: Scene, folder: Path, *, geometry: BaseGeometry, elevation: Elevation) -> dict[str, Any]:
     """The Item of a scene whose files lie in `folder`; hrefs are relative to it.
 
     Args:
         scene: What was delivered.
         folder: The finished version folder, all but `item.json`.
         geometry: Valid-pixel footprint in degrees.
-        elevation_source: What the heights of the orthorectification come from.
+        elevation: Where the heights of the orthorectification come from.
     """
-    now = _stamp(datetime.now(UTC))
+    now = format_datetime(datetime.now(UTC).replace(microsecond=0))
     assets = _assets(scene, folder)
     properties: dict[str, Any] = {
         "title": scene.title,
-        "datetime": _stamp(scene.acquired),
+        "datetime": format_datetime(scene.acquired),
         "created": now,
         "updated": now,
         "platform": scene.sensor.platform,
@@ -63,6 +66,7 @@ def scene_item(scene: Scene, folder: Path, *, geometry: BaseGeometry, elevation_
         "sat:absolute_orbit": scene.orbit,
         "view:sun_elevation": round(scene.sun_elevation, 4),
         "view:sun_azimuth": round(scene.sun_azimuth, 4),
+        "view:incidence_angle": None if scene.incidence_angle is None else round(scene.incidence_angle, 4),
         "view:off_nadir": None if scene.off_nadir is None else round(scene.off_nadir, 4),
         "view:azimuth": None if scene.view_azimuth is None else round(scene.view_azimuth, 4),
         "proj:code": assets["analytic"]["proj:code"],
@@ -72,12 +76,12 @@ def scene_item(scene: Scene, folder: Path, *, geometry: BaseGeometry, elevation_
         "processing:software": {"imagery-node": version("imagery-node")},
         "processing:lineage": (
             f"Delivered {scene.level}; top-of-atmosphere reflectance with gains from {scene.calibration_source}; "
-            f"orthorectified with the delivered RPC and {elevation_source}"
+            f"orthorectified with the delivered RPC and {elevation.source}"
             + ("; pan-sharpened by smoothing filter-based intensity modulation" if scene.pan else "")
         ),
         "imagery_node:calibration_source": scene.calibration_source,
         "imagery_node:source": scene.facts or None,
-        "imagery_node:warnings": list(scene.warnings) or None,
+        "imagery_node:warnings": [*scene.warnings, *elevation.warnings] or None,
     }
     return {
         "type": "Feature",
@@ -97,7 +101,7 @@ def scene_item(scene: Scene, folder: Path, *, geometry: BaseGeometry, elevation_
 
 def write_item(item: dict[str, Any], folder: Path) -> None:
     """Write `item.json`, the last file of a version folder."""
-    (folder / "item.json").write_text(json.dumps(item, ensure_ascii=False, indent=1), encoding="utf-8")
+    (folder / ITEM_FILE).write_text(json.dumps(item, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def _assets(scene: Scene, folder: Path) -> dict[str, Any]:
@@ -184,7 +188,3 @@ def _file(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"href": f"./{path.name}", "file:size": path.stat().st_size, "file:checksum": f"1220{digest}"}
-
-
-def _stamp(when: datetime) -> str:
-    return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

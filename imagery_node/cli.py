@@ -4,6 +4,7 @@ import logging.config
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,12 +21,13 @@ from cog_builder.check import check_scene
 from cog_builder.deliveries import open_delivery
 from cog_builder.elevation import ConstantHeight, DemFile, Elevation
 from cog_builder.errors import CogBuilderError
-from cog_builder.pipeline import build_delivery, build_scene
+from cog_builder.pipeline import build_scene
 from cog_builder.scene import Scene
 from cog_builder.settings import CogBuilderSettings
 from cog_builder.simulation.command import simulate
 from imagery_node import catalog_commands
 from imagery_node.catalog_commands import DEFAULT_HOME, Home, open_home, read_settings
+from imagery_node.gdal import pin_options
 from imagery_node.report import Report, failure
 
 app = typer.Typer(
@@ -59,6 +61,7 @@ Profile = Annotated[Literal["compatible", "compact"] | None, typer.Option(help="
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per scene on stdout.")]
 Replace = Annotated[bool, typer.Option(help="Make a new version of what is there already.")]
 
+_DRAIN_S = 30
 _WORKER_START_S = 60
 """A server process that is silent for so long is replaced; on a busy machine one takes long to start."""
 
@@ -66,9 +69,9 @@ _WORKER_START_S = 60
 @app.command()
 def inspect(paths: Paths, as_json: Json = False) -> None:
     """Say what deliveries are and what is wrong with them, without building anything."""
-    with Report(as_json, paths) as report:
+    with Report(as_json, paths, REFUSALS) as report:
         for path in paths:
-            with report.refusing(path, REFUSALS), tempfile.TemporaryDirectory(prefix="inspect-") as workspace:
+            with report.refusing(path), tempfile.TemporaryDirectory(prefix="inspect-") as workspace:
                 report.add(path, "good", **_facts(open_delivery(path, Path(workspace))))
 
 
@@ -86,19 +89,26 @@ def build(
     settings = _builder_settings(workers=workers, profile=profile)
     elevation = _elevation(dem, height, settings)
     out.mkdir(parents=True, exist_ok=True)
-    with Report(as_json, paths) as report:
+    with Report(as_json, paths, REFUSALS) as report:
         for path in paths:
-            with report.refusing(path, REFUSALS), tempfile.TemporaryDirectory(prefix=".building-", dir=out) as place:
-                folder = Path(place) / "scene"
-                folder.mkdir()
-                item = build_delivery(path, folder, elevation=elevation, settings=settings, progress=report.progress)
-                check_scene(folder, item)
-                done = out / item["id"]
+            with report.refusing(path), tempfile.TemporaryDirectory(prefix=".building-", dir=out) as place:
+                scene = open_delivery(path, _made(Path(place) / "workspace"))
+                done = out / scene.id
                 if done.exists():
-                    report.add(path, "already_built", item_id=item["id"], folder=str(done))
+                    report.add(path, "already_built", item_id=scene.id, folder=str(done))
                     continue
+                folder = _made(Path(place) / "scene")
+                item = build_scene(
+                    scene,
+                    folder,
+                    Path(place) / "workspace",
+                    elevation=elevation,
+                    settings=settings,
+                    progress=report.progress,
+                )
+                check_scene(folder, item)
                 folder.rename(done)
-                report.add(path, "built", item_id=item["id"], folder=str(done), warnings=_warnings(item))
+                report.add(path, "built", item_id=scene.id, folder=str(done), warnings=_warnings(item))
 
 
 @app.command("publish")
@@ -123,19 +133,20 @@ def publish_command(
         reserve_mib = catalog_settings.disk_reserve_mib
         return publish(folder, home=home, store=store, verify=check_scene, replace=replace, reserve_mib=reserve_mib)
 
-    with Report(as_json, paths) as report:
+    with Report(as_json, paths, REFUSALS) as report:
         for path in paths:
-            with report.refusing(path, REFUSALS):
+            with report.refusing(path):
                 if (path / ITEM_FILE).is_file():
                     _report_published(report, path, published(path))
                     continue
                 with staging_folder(home) as folder, tempfile.TemporaryDirectory(dir=folder) as workspace:
                     scene = open_delivery(path, Path(workspace))
                     version = None if replace else listed_version(store, scene.collection, scene.id)
+                    warnings: list[str] = []
                     if version is not None:
                         done = Published(scene.collection, scene.id, version, already_published=True)
                     else:
-                        build_scene(
+                        item = build_scene(
                             scene,
                             folder,
                             Path(workspace),
@@ -143,8 +154,9 @@ def publish_command(
                             settings=settings,
                             progress=report.progress,
                         )
+                        warnings = _warnings(item)
                         done = published(folder)
-                    _report_published(report, path, done, scene.warnings)
+                    _report_published(report, path, done, warnings)
 
 
 @app.command()
@@ -173,12 +185,14 @@ def serve(
         access_log=False,
         server_header=False,
         timeout_worker_healthcheck=_WORKER_START_S,
+        timeout_graceful_shutdown=_DRAIN_S,
     )
 
 
 def main() -> None:
     """Run the command line; what is refused outside a batch ends it with exit code 1 and the reason."""
     logging.config.dictConfig(LOGGING)
+    pin_options()
     try:
         app()
     except REFUSALS as error:
@@ -220,12 +234,17 @@ def _facts(scene: Scene) -> dict[str, Any]:
     }
 
 
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
 def _warnings(item: dict[str, Any]) -> list[str]:
     warnings: list[str] = item["properties"].get("imagery_node:warnings", [])
     return warnings
 
 
-def _report_published(report: Report, path: Path, done: Published, warnings: tuple[str, ...] = ()) -> None:
+def _report_published(report: Report, path: Path, done: Published, warnings: Sequence[str] = ()) -> None:
     state = "already_published" if done.already_published else "published"
     report.add(
         path, state, item_id=done.item_id, collection=done.collection, version=done.version, warnings=list(warnings)

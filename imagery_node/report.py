@@ -1,5 +1,6 @@
 """What a batch command tells: a line per delivery on stdout, a progress bar on stderr, the exit code at the end."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 
 def failure(error: BaseException) -> str:
     """One line: the stable code of a refusal and its reason."""
@@ -20,8 +23,9 @@ def failure(error: BaseException) -> str:
 class Report:
     """Collects what became of each delivery; on leaving, exits with 1 when any was refused."""
 
-    def __init__(self, as_json: bool, paths: list[Path]) -> None:
+    def __init__(self, as_json: bool, paths: list[Path], refusals: tuple[type[Exception], ...]) -> None:
         self._as_json = as_json
+        self._refusals = refusals
         self._refused = 0
         console = Console(stderr=True)
         self._bar = Progress(
@@ -64,10 +68,16 @@ class Report:
             typer.echo(f"  warning: {warning}")
 
     @contextmanager
-    def refusing(self, path: Path, refusals: tuple[type[Exception], ...]) -> Iterator[None]:
-        """Tell a refusal of this delivery and go on with the next."""
+    def refusing(self, path: Path) -> Iterator[None]:
+        """Tell a refusal of this delivery, or that a file could not be used, and go on with the next."""
         try:
             yield
-        except refusals as error:
-            self._refused += 1
-            self.add(path, "refused", code=getattr(error, "code", "error"), reason=str(error))
+        except self._refusals as error:
+            self._refuse(path, getattr(error, "code", "error"), str(error))
+        except OSError as error:
+            code = "disk_full" if error.errno in _FULL else "io_error"
+            self._refuse(path, code, f"{path.name}: {error.filename or ''}: {error.strerror}")
+
+    def _refuse(self, path: Path, code: str, reason: str) -> None:
+        self._refused += 1
+        self.add(path, "refused", code=code, reason=reason)

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from catalog.durable import naming_a_full_disk
 from cog_builder.deliveries.tar_stream import ByteSource, is_tar, tar_members
 from cog_builder.deliveries.zip_members import zip_members
-from cog_builder.disk import naming_a_full_disk
-from cog_builder.errors import IncompleteDeliveryError, UnrecognisedDeliveryError, UnsafeArchiveError
+from cog_builder.errors import DiskFullError, IncompleteDeliveryError, UnrecognisedDeliveryError, UnsafeArchiveError
 
 MAX_ARCHIVE_BYTES = 64 * 1024**3
 MAX_UNPACKED_BYTES = 256 * 1024**3
@@ -90,8 +90,8 @@ def _files_of_folder(folder: Path) -> tuple[Path, ...]:
     files: list[Path] = []
     count = 0
     for parent, folders, names in os.walk(folder):
-        if len(Path(parent).relative_to(folder).parts) >= MAX_DEPTH:
-            folders.clear()
+        if folders and len(Path(parent).relative_to(folder).parts) >= MAX_DEPTH:
+            raise UnsafeArchiveError(f"{folder.name}: folders deeper than {MAX_DEPTH}, expected one product")
         count += len(names)
         if count > MAX_MEMBERS:
             raise UnsafeArchiveError(f"{folder.name}: more than {MAX_MEMBERS} files, expected one product")
@@ -164,7 +164,7 @@ def _write(member: Member, name: str, folder: int, archive: str, meter: "_Meter 
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     written = 0
     with (
-        naming_a_full_disk(f"{archive}: unpacking {name}"),
+        naming_a_full_disk(f"{archive}: unpacking {name}", DiskFullError),
         os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb") as target,
     ):
         while data := member.read(_CHUNK_BYTES):

@@ -89,7 +89,7 @@ def read_scene(delivery: str, products: tuple[ProductFiles, ...]) -> Scene:
         cloud_cover=facts.cloud_cover,
         sun_elevation=facts.sun_elevation,
         sun_azimuth=facts.sun_azimuth,
-        off_nadir=facts.off_nadir,
+        incidence_angle=facts.incidence_angle,
         view_azimuth=facts.view_azimuth,
         calibration_source=_calibration_source(ms_calibration, pan_calibration),
         multispectral=multispectral,

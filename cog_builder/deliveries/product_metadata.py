@@ -65,7 +65,8 @@ class ProductMetadata:
     @property
     def product_id(self) -> str:
         """Digits, exactly as written; the file name may hold an overflowed number (2147483647) instead."""
-        return str(self._integer("ProductID", 1, 10**20))
+        self._integer("ProductID", 1, 10**20)
+        return self.text("ProductID")
 
     @property
     def orbit(self) -> int | None:
@@ -118,8 +119,8 @@ class ProductMetadata:
         return self.number("SolarAzimuth", -180, 360) % 360
 
     @property
-    def off_nadir(self) -> float | None:
-        """Degrees; `SatelliteZenith` is an elevation: 89 when looking straight down."""
+    def incidence_angle(self) -> float | None:
+        """Degrees from the vertical at the ground; `SatelliteZenith` is an elevation: 89 when looking straight down."""
         return round(90 - self.number("SatelliteZenith", 0, 90), 9) if "SatelliteZenith" in self.tags else None
 
     @property

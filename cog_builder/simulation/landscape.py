@@ -59,6 +59,11 @@ class Landscape:
         """What the heights come from."""
         return "invented landscape"
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """None: the heights are exact."""
+        return ()
+
     def heights_m(self, longitude: Floats, latitude: Floats) -> Floats:
         """Metres above the ellipsoid."""
         east = METRES_PER_DEGREE * math.cos(math.radians(self.latitude))

@@ -199,3 +199,14 @@ def test_a_constant_height_is_the_same_everywhere():
     flat = ConstantHeight(-31.5)
     assert flat.around(EVERYWHERE, max_cells=1).heights_m(*places((1, 2), (3, 4))).tolist() == [-31.5, -31.5]
     assert flat.source == "constant height -31.5 m above the WGS 84 ellipsoid"
+
+
+def test_a_model_that_names_no_vertical_datum_is_doubted_in_the_item(tmp_path):
+    path = tmp_path / "dem.tif"
+    profile = {"driver": "GTiff", "width": 40, "height": 40, "count": 1, "dtype": "float32", "crs": "EPSG:4326"}
+    with rasterio.open(path, "w", **profile, transform=from_origin(116, 40, 0.01, 0.01)) as file:
+        file.write(np.full((40, 40), 100, np.float32), 1)
+    bbox = (116.1, 39.7, 116.3, 39.9)
+    assert "vertical_datum: dem.tif does not say" in DemFile(path).around(bbox, max_cells=10_000).warnings[0]
+    assert DemFile(path, "ellipsoid").around(bbox, max_cells=10_000).warnings == ()
+    assert "averaged over 2.0 cells" in DemFile(path, "egm96").around(bbox, max_cells=169).source

@@ -40,7 +40,7 @@ class TestRealFiles:
     @pytest.mark.parametrize("path", shared("scenes/GF1/*WFV3*.xml"))
     def test_of_a_wide_camera_tell_a_view_to_the_side(self, path):
         metadata = read(path)
-        assert metadata.off_nadir == pytest.approx(90 - 81.2272)
+        assert metadata.incidence_angle == pytest.approx(90 - 81.2272)
         assert metadata.cloud_cover == 38
         assert metadata.orbit == 38136
         assert not metadata.is_pan
@@ -81,7 +81,7 @@ def test_gains_are_read_when_there_are_any(path, text, gains):
 
 def test_the_view_looks_away_from_nadir_by_what_is_missing_to_90(path):
     set_tag(path, "SatelliteZenith", "74.85")
-    assert read(path).off_nadir == 15.15
+    assert read(path).incidence_angle == 15.15
 
 
 def test_azimuths_are_turned_into_0_to_360(path):
@@ -110,7 +110,7 @@ def test_times_are_beijing_times_without_saying_so(path):
         ("SolarZenith", "NaN", "sun_elevation"),
         ("SolarZenith", "NULL", "sun_elevation"),
         ("SolarAzimuth", "500", "sun_azimuth"),
-        ("SatelliteZenith", "-3", "off_nadir"),
+        ("SatelliteZenith", "-3", "incidence_angle"),
         ("WidthInPixels", "0", "width"),
         ("HeightInPixels", "12.5", "height"),
         ("HeightInPixels", "٣٠٠", "height"),

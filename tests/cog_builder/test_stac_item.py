@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import shapely
 
+from cog_builder.elevation import ConstantHeight
 from cog_builder.stac_item import scene_item, write_item
 from tests.support.built import built
 from tests.support.deliveries import opened
@@ -20,16 +21,17 @@ def describe(tmp_path):
 
     def describing(**changes):
         geometry = shapely.box(116, 39, 116.1, 39.2)
-        return scene_item(replace(scene, **changes), whole.folder, geometry=geometry, elevation_source="a plane")
+        return scene_item(replace(scene, **changes), whole.folder, geometry=geometry, elevation=ConstantHeight(250))
 
     return describing
 
 
 def test_what_is_not_known_is_left_out(describe):
-    item = describe(cloud_cover=None, orbit=None, off_nadir=None, view_azimuth=None, facts={}, warnings=())
+    item = describe(cloud_cover=None, orbit=None, incidence_angle=None, view_azimuth=None, facts={}, warnings=())
     absent = {
         "eo:cloud_cover",
         "sat:absolute_orbit",
+        "view:incidence_angle",
         "view:off_nadir",
         "view:azimuth",
         "imagery_node:source",
@@ -57,7 +59,7 @@ def test_the_footprint_is_the_geometry_that_is_given(describe):
 
 def test_the_lineage_says_how_the_pixels_came_about(describe):
     lineage = describe()["properties"]["processing:lineage"]
-    for part in ("L1A", "gains from XML AbsCeof", "RPC and a plane", "pan-sharpened"):
+    for part in ("L1A", "gains from XML AbsCeof", "RPC and constant height 250 m above the WGS 84 ellipsoid", "pan-sharpened"):
         assert part in lineage
     assert "pan-sharpened" not in describe(pan=None)["properties"]["processing:lineage"]
 
