@@ -29,7 +29,7 @@ from rasterio.transform import from_origin
 
 from catalog import sidecar
 from catalog.errors import CatalogError
-from catalog.fail_point import STEPS, VARIABLE
+from catalog.fail_point import PUBLISH_STEPS, SWITCH, VARIABLE
 from catalog.item import ITEM_FILE
 from catalog.maintenance import Swept, sweep, verify
 from catalog.publishing import publish
@@ -127,7 +127,7 @@ class Publisher:
         self._process = subprocess.Popen(
             [*command, "--replace"] if replace else command,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), VARIABLE: fail_point},
+            env={**os.environ, "PYTHONPATH": str(ROOT), SWITCH: "1", VARIABLE: fail_point},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -274,7 +274,7 @@ class Rehearsal:
 def rehearse(folder: Path, *, kills: int, seed: int) -> Toll:
     """Kill so many publishers: a third at the named steps in turn, the others at random instants."""
     rehearsal = Rehearsal(folder, seed)
-    steps = itertools.cycle(STEPS)
+    steps = itertools.cycle(PUBLISH_STEPS)
     while rehearsal.toll.kills < kills:
         rehearsal.kill_at(next(steps))
         rehearsal.kill_two_at_random()

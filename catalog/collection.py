@@ -1,6 +1,6 @@
 """Collections: the packaged documents of known sensors, and what can be said of items nobody described."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from catalog.errors import InvalidItemError, UnknownCollectionError
-from catalog.geometry import read_bbox
-from catalog.item import STAC_VERSION, is_id
+from catalog.geometry import is_number, read_bbox
+from catalog.item import STAC_VERSION, check_collection_name, check_references, is_id, is_text_list
 
 _DOCUMENTS = files("catalog") / "collection_documents"
 _ASSET_FIELDS = ("title", "description", "type", "roles", "bands", "gsd")
@@ -36,7 +36,12 @@ def collection_document(collection: str) -> dict[str, Any]:
     return document
 
 
-def derived_collection(items: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def assumed_collection(collection: str, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The document of a collection that came without one: the packaged one, or one derived from its items."""
+    return collection_document(collection) if collection in packaged_collections() else derived_collection(items)
+
+
+def derived_collection(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The least a Collection needs, read off items of one collection that came without a document."""
     collection, assets = "", dict[str, dict[str, Any]]()
     for item in items:
@@ -66,13 +71,45 @@ def check_collection(document: dict[str, Any]) -> None:
     name = f"collection {document.get('id')!r:.140}"
     if not is_id(document.get("id")):
         raise InvalidItemError(f"{name}: id must be 1–128 letters, digits, '.', '_' or '-'")
+    check_collection_name(document["id"])
     missing = [field for field in ("stac_version", "description", "license", "extent") if field not in document]
     if missing:
         raise InvalidItemError(f"{name} lacks {', '.join(missing)}")
     try:
-        for bbox in document["extent"]["spatial"]["bbox"]:
-            read_bbox(bbox)
-        if not all(len(interval) == 2 for interval in document["extent"]["temporal"]["interval"]):
-            raise ValueError("a temporal interval has two ends")
+        check_references(document)
+        for field in ("title", "description", "license"):
+            if not isinstance(document.get(field, ""), str):
+                raise ValueError(f"{field} is {document[field]!r:.80}, expected text")
+        _check_renders(document.get("renders", {}))
+    except ValueError as error:
+        raise InvalidItemError(f"{name}: {error}") from error
+    try:
+        _check_extent(document["extent"])
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidItemError(f"{name}: bad extent: {error}") from error
+
+
+def _check_extent(extent: dict[str, Any]) -> None:
+    for bbox in extent["spatial"]["bbox"]:
+        read_bbox(bbox)
+    if not all(len(interval) == 2 for interval in extent["temporal"]["interval"]):
+        raise ValueError("a temporal interval has two ends")
+
+
+def _check_renders(renders: object) -> None:
+    """The rendering `natural` is drawn with; the others are for clients that read them."""
+    if not isinstance(renders, dict) or not all(isinstance(rendering, dict) for rendering in renders.values()):
+        raise ValueError(f"renders is {renders!r:.80}, expected an object of objects")
+    if (natural := renders.get("natural")) is None:
+        return
+    assets, indexes, stretches = (natural.get(field) for field in ("assets", "bidx", "rescale"))
+    if not assets or not is_text_list(assets):
+        raise ValueError(f"renders.natural.assets is {assets!r:.80}, expected a list of asset keys")
+    if not isinstance(indexes, list) or not indexes or not all(type(i) is int and i >= 1 for i in indexes):
+        raise ValueError(f"renders.natural.bidx is {indexes!r:.80}, expected band numbers from 1")
+    if (
+        not isinstance(stretches, list)
+        or len(stretches) not in {1, len(indexes)}
+        or not all(isinstance(pair, list) and len(pair) == 2 and all(map(is_number, pair)) for pair in stretches)
+    ):
+        raise ValueError(f"renders.natural.rescale is {stretches!r:.80}, expected one [low, high], or one a band")

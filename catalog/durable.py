@@ -1,7 +1,28 @@
 """Files and names that survive a power cut."""
 
+import contextlib
+import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextlib.contextmanager
+def naming_a_full_disk(subject: str, refusal: type[Exception]) -> Iterator[None]:
+    """Turn "no space left" inside the block into a refusal: file system, quota or file size limit are exhausted.
+
+    Args:
+        subject: What was being written, such as a scene and file.
+        refusal: The class of the refusal.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise refusal(f"{subject}: {error.strerror}; free some space and try again") from error
 
 
 def write_file(path: Path, content: bytes) -> None:

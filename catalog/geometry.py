@@ -56,7 +56,7 @@ def read_bbox(values: Sequence[float]) -> BoundingBox:
     Raises:
         ValueError: It is not 4 or 6 finite numbers on the earth enclosing an area.
     """
-    if len(values) not in {4, 6} or not all(_is_number(value) for value in values):
+    if len(values) not in {4, 6} or not all(is_number(value) for value in values):
         raise ValueError(f"a bbox must be 4 or 6 finite numbers, found {list(values)!r:.200}")
     half = len(values) // 2
     (west, south), (east, north) = values[:2], values[half : half + 2]
@@ -127,11 +127,12 @@ def _lines(coordinates: object, depth: int) -> Iterator[object]:
 
 
 def _check_position(position: object) -> None:
-    if not isinstance(position, list) or len(position) not in {2, 3} or not all(_is_number(v) for v in position):
+    if not isinstance(position, list) or len(position) not in {2, 3} or not all(is_number(v) for v in position):
         raise ValueError(f"a position must be 2 or 3 finite numbers, found {position!r:.80}")
     if not (-180 <= position[0] <= 180 and -90 <= position[1] <= 90):
         raise ValueError(f"position {position[:2]} is outside longitude −180…180, latitude −90…90")
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a JSON value is a finite number."""
     return type(value) in {int, float} and -math.inf < value < math.inf  # type: ignore[operator]  # a number by type

@@ -25,8 +25,6 @@ SHARP = "sharp"
 VISUAL = "visual"
 QUALITY = "quality"
 THUMBNAIL = "thumbnail"
-METADATA = "metadata"
-RPC = "rpc"
 
 REQUIRED_ASSETS = (ANALYTIC, VISUAL, QUALITY, THUMBNAIL)
 REQUIRED_PROPERTIES = ("created", "updated", "title", "platform", "instruments", "constellation", "gsd", "version")
@@ -34,14 +32,20 @@ MAX_ITEM_BYTES = 1024 * 1024
 MAX_ASSETS = 64
 ASSET_SUFFIXES = frozenset({".tif", ".tiff", ".webp", ".png", ".jpg", ".jpeg", ".xml", ".rpb", ".rpc", ".json", ".txt"})
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+ID_PATTERN = r"^[A-Za-z0-9](\.?[A-Za-z0-9_-])*\.?$"
+MAX_ID_LENGTH = 128
+EVERYTHING = "img"
+"""The map layer of all collections, which no collection may be called."""
+
+_ID = re.compile(ID_PATTERN, re.ASCII)
 _ASSET_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]{1,80}/[\w!#$&^.+-]{1,80}( *;[ -~]{0,200})?", re.ASCII)
 _SHA256_MULTIHASH = re.compile(r"1220[0-9a-f]{64}", re.ASCII)
 
 
 def is_id(text: object) -> bool:
     """Whether a text may name an item, collection or version (L26)."""
-    return isinstance(text, str) and _ID.fullmatch(text) is not None and ".." not in text
+    return isinstance(text, str) and len(text) <= MAX_ID_LENGTH and _ID.fullmatch(text) is not None
 
 
 def check_item(item: dict[str, Any]) -> Footprint:
@@ -61,17 +65,51 @@ def check_item(item: dict[str, Any]) -> Footprint:
             raise InvalidItemError(
                 f"{name}: {field} is {item.get(field)!r:.140}, expected 1–128 letters, digits, '.', '_' or '-'"
             )
+    check_collection_name(item["collection"])
     properties = item.get("properties")
     if not isinstance(properties, dict) or not isinstance(properties.get("datetime"), str):
         raise InvalidItemError(f"{name}: properties.datetime must be an RFC 3339 time")
     _check_assets(name, item.get("assets"))
     try:
+        check_references(item)
+        _check_texts(properties)
         document = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
         if len(document) > MAX_ITEM_BYTES:
             raise ValueError(f"the document has {len(document)} bytes, at most {MAX_ITEM_BYTES} are allowed")
         return _footprint(item, properties, document)
     except (ValueError, TypeError) as error:
         raise InvalidItemError(f"{name}: {error}") from error
+
+
+def check_collection_name(collection: str) -> None:
+    """Refuse the one id that is good and yet taken.
+
+    Raises:
+        InvalidItemError: It is the layer of everything.
+    """
+    if collection == EVERYTHING:
+        raise InvalidItemError(f"collection {collection!r}: this is the layer of all collections; choose another id")
+
+
+def check_references(document: dict[str, Any]) -> None:
+    """Check links and extensions of an Item or Collection: whoever serves it puts others beside them.
+
+    Raises:
+        ValueError: They are not what STAC says.
+    """
+    links, extensions = document.get("links", []), document.get("stac_extensions", [])
+    if not isinstance(links, list) or not all(
+        isinstance(link, dict) and isinstance(link.get("href"), str) and isinstance(link.get("rel"), str)
+        for link in links
+    ):
+        raise ValueError(f"links is {links!r:.80}, expected a list of objects with the texts href and rel")
+    if not is_text_list(extensions):
+        raise ValueError(f"stac_extensions is {extensions!r:.80}, expected a list of texts")
+
+
+def is_text_list(value: object) -> bool:
+    """Whether a value is a list of texts."""
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def check_built_item(item: dict[str, Any]) -> Footprint:
@@ -97,8 +135,11 @@ def check_built_item(item: dict[str, Any]) -> Footprint:
 
 
 def item_version(item: dict[str, Any]) -> str:
-    """The version of an Item as stored: its own, or a digest of the document where it states none."""
-    return _version(item["properties"], orjson.dumps(item, option=orjson.OPT_SORT_KEYS))
+    """The version of an Item as stored: its own where we counted it, else a digest of the document.
+
+    Items made elsewhere, whose files lie elsewhere, may state the same version for other pixels.
+    """
+    return _stated_version(item) or _digest(orjson.dumps(item, option=orjson.OPT_SORT_KEYS))
 
 
 def acquired(item: dict[str, Any]) -> datetime:
@@ -152,14 +193,24 @@ def _check_assets(name: str, assets: object) -> None:
     for key, asset in assets.items():
         if not isinstance(asset, dict) or not isinstance(asset.get("href"), str) or not _ASSET_KEY.fullmatch(key):
             raise InvalidItemError(f"{name}: asset {key!r:.80} needs an href and a key of letters, digits, '_', '-'")
+        if "type" in asset and not (isinstance(asset["type"], str) and _MEDIA_TYPE.fullmatch(asset["type"])):
+            raise InvalidItemError(f"{name}: asset {key!r} has the type {asset['type']!r:.80}, expected a media type")
         if "alternate" in asset:
             raise InvalidItemError(f"{name}: asset {key!r} has alternate places, which are not served here")
 
 
+def _check_texts(properties: dict[str, Any]) -> None:
+    for field in ("title", "platform"):
+        if not isinstance(properties.get(field, ""), str):
+            raise ValueError(f"{field} is {properties[field]!r:.80}, expected text")
+    if not is_text_list(properties.get("instruments", [])):
+        raise ValueError(f"instruments is {properties['instruments']!r:.80}, expected a list of texts")
+
+
 def _footprint(item: dict[str, Any], properties: dict[str, Any], document: bytes) -> Footprint:
     bbox = item.get("bbox")
-    if not isinstance(bbox, list):
-        raise ValueError(f"bbox is {bbox!r:.80}, expected 4 or 6 numbers")
+    if not isinstance(bbox, list) or len(bbox) != 4:
+        raise ValueError(f"bbox is {bbox!r:.80}, expected 4 numbers")
     geometry = read_geometry(item.get("geometry"))
     if geometry.geom_type not in {"Polygon", "MultiPolygon"}:
         raise ValueError(f"geometry is a {geometry.geom_type}, expected a Polygon or MultiPolygon with an area")
@@ -167,7 +218,7 @@ def _footprint(item: dict[str, Any], properties: dict[str, Any], document: bytes
     return Footprint(
         collection=item["collection"],
         item_id=item["id"],
-        version=_version(properties, document),
+        version=_stated_version(item) or _digest(document),
         acquired=parse_datetime(properties["datetime"]),
         geometry=sides[0] if len(sides) == 1 else shapely.union_all(sides),
         gsd_m=_gsd_m(item),
@@ -190,6 +241,12 @@ def _number(value: object, field: str) -> float | None:
     return float(value)
 
 
-def _version(properties: dict[str, Any], document: bytes) -> str:
-    stated: str = properties.get("version", "")
-    return stated if is_id(stated) else "d" + hashlib.sha256(document).hexdigest()[:15]
+def _stated_version(item: dict[str, Any]) -> str | None:
+    """The version that an Item states, if its files are the node's own: they have relative hrefs, others' never."""
+    stated: str | None = item["properties"].get("version")
+    ours = not any(asset["href"].startswith("/") for asset in item["assets"].values())
+    return stated if ours and is_id(stated) else None
+
+
+def _digest(document: bytes) -> str:
+    return "d" + hashlib.sha256(document).hexdigest()[:15]

@@ -8,13 +8,15 @@ from typing import Any
 
 import orjson
 
-from catalog.collection import check_collection, collection_document, derived_collection, packaged_collections
-from catalog.durable import move_file, sync_file
-from catalog.errors import InvalidItemError
+from catalog import lock
+from catalog.collection import assumed_collection, check_collection
+from catalog.durable import move_file, naming_a_full_disk, sync_file
+from catalog.errors import DiskFullError, InvalidItemError
+from catalog.fail_point import fail_point
 from catalog.item import ASSET_SUFFIXES, MAX_ITEM_BYTES, check_item, resolve_href
 from catalog.search import ItemStore
-from catalog.sidecar import loaded_files, scene_folders, versions
-from catalog.staging import naming_a_full_disk, staging_folder
+from catalog.sidecar import loaded_files, loading_lock, scene_folders, versions
+from catalog.staging import staging_folder
 
 _SAMPLE = 100
 """A collection that nobody describes is derived from so many of its items."""
@@ -37,12 +39,21 @@ def load(source: Path, *, home: Path, store: ItemStore, asset_roots: Sequence[Pa
         DiskFullError: There is no room; nothing was loaded.
     """
     lines = _Lines(source)
-    with naming_a_full_disk(source.name), staging_folder(home) as staged, contextlib.ExitStack() as undo:
+    with (
+        naming_a_full_disk(source.name, DiskFullError),
+        staging_folder(home) as staged,
+        lock.exclusive(loading_lock(home)),
+        contextlib.ExitStack() as undo,
+    ):
+        taken = [int(path.stem) for path in loaded_files(home)]
+        target = home / "loaded" / f"{max(taken, default=0) + 1:06d}.ndjson"
+        undo.callback(target.unlink, missing_ok=True)
         try:
             collections = _collections(lines, store)
             copy = staged / "items.ndjson"
             copy.write_bytes(b"".join(orjson.dumps(document) + b"\n" for document in collections))
-            count = store.load(_items(lines, copy, home, _Places(home, asset_roots), undo), collections=collections)
+            items = _items(lines, _Places(home, asset_roots), copy, target)
+            count = store.load(items, collections=collections, file=target.name)
         except InvalidItemError as error:
             raise InvalidItemError(f"{source}:{lines.number}: {error}") from error
         undo.pop_all()
@@ -75,6 +86,9 @@ def _document(line: bytes) -> dict[str, Any]:
         raise InvalidItemError(f"not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("type") not in {"Feature", "Collection"}:
         raise InvalidItemError("expected an Item (type 'Feature') or a Collection on each line")
+    bbox = document.get("bbox")
+    if isinstance(bbox, list) and len(bbox) == 6:
+        document["bbox"] = [*bbox[:2], *bbox[3:5]]  # heights are for nobody here
     return document
 
 
@@ -92,31 +106,22 @@ def _collections(lines: _Lines, store: ItemStore) -> list[dict[str, Any]]:
         ):
             check_item(document)
             samples.setdefault(document["collection"], []).append(document)
-    needed = {
-        name: collection_document(name) if name in packaged_collections() else derived_collection(items)
-        for name, items in samples.items()
-    }
+    needed = {name: assumed_collection(name, items) for name, items in samples.items()}
     return list((needed | described).values())
 
 
-def _items(
-    lines: _Lines, copy: Path, home: Path, places: "_Places", undo: contextlib.ExitStack
-) -> Iterator[dict[str, Any]]:
-    """The file's items, checked and copied on the way; the copy is in place before the caller can commit.
-
-    The caller holds the catalogue's write lock, so no other load can take the same number.
-    """
+def _items(lines: _Lines, places: "_Places", copy: Path, target: Path) -> Iterator[dict[str, Any]]:
+    """The file's items, checked and copied on the way; the copy is in place before the caller can commit."""
     with copy.open("ab") as file:
         for document in lines:
             if document["type"] == "Feature":
-                yield document  # the store checks its shape before it asks for the next one
+                check_item(document)
                 places.check(document)
                 file.write(orjson.dumps(document) + b"\n")
+                yield document
     sync_file(copy)
-    taken = [int(path.stem) for path in loaded_files(home)]
-    target = home / "loaded" / f"{max(taken, default=0) + 1:06d}.ndjson"
-    undo.callback(target.unlink, missing_ok=True)
     move_file(copy, target)
+    fail_point("load")
 
 
 class _Places:

@@ -17,6 +17,18 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def exclusive_if_free(path: Path) -> Iterator[bool]:
+    """Hold the one lock of this file unless someone else does; gives whether it is held."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+@contextmanager
 def owned(path: Path) -> Iterator[None]:
     """Own a new lock file until the block ends or the process dies.
 

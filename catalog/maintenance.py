@@ -15,16 +15,13 @@ from catalog.publishing import listed_version, remove_version, resume
 from catalog.search import ItemStore
 from catalog.staging import checksum
 
-GRACE_S = 900.0
-"""Longer than the longest request and any client's cache of an answer that names a version."""
-
 
 @dataclass
 class Swept:
     """What a sweep did."""
 
     staging_jobs: int = 0
-    """Staging folders and claims of publishers that are dead."""
+    """Staging folders and claims of publishers that are dead, and files of loads that were never committed."""
     resumed: int = 0
     """Complete versions, or recalls and restores, that a crash had left unlisted."""
     removed_versions: int = 0
@@ -43,24 +40,34 @@ class Finding:
         return f"{self.collection}/{self.item_id}: {self.problem}"
 
 
-def sweep(home: Path, store: ItemStore, *, grace_s: float = GRACE_S) -> Swept:
-    """Finish or remove what crashed publishers left, and old versions whose grace is over."""
+def sweep(home: Path, store: ItemStore, *, grace_s: float) -> Swept:
+    """Finish or remove what crashed publishers left, and old versions whose grace is over.
+
+    Args:
+        home: The node's folder.
+        store: Its catalogue.
+        grace_s: How long the files of a replaced version stay.
+    """
     swept = Swept()
     for path in lock.orphans(home / "staging"):
         shutil.rmtree(path.with_suffix(""), ignore_errors=True)
         path.unlink()
         swept.staging_jobs += 1
+    with lock.exclusive_if_free(sidecar.loading_lock(home)) as free:
+        for path in sidecar.unrecorded_files(home, store) if free else ():
+            path.unlink()
+            swept.staging_jobs += 1
     _settle_recalls(home, store, swept)
-    recalled = {(change.collection, change.item_id) for change in store.tombstones()}
     for scene in sidecar.scene_folders(home):
-        if (scene.parent.name, scene.name) not in recalled:
-            _settle_versions(scene, home, store, swept, grace_s)
+        _settle_versions(scene, home, store, swept, grace_s)
     return swept
 
 
 def rebuild(home: Path, store: ItemStore) -> int:
     """Make the catalogue anew from the files alone, in one transaction; returns how many items are listed."""
-    return sidecar.refill(store, home)
+    with lock.exclusive(sidecar.loading_lock(home)):
+        recorded = store.loaded_files()
+        return sidecar.refill(store, home, [path for path in sidecar.loaded_files(home) if path.name in recorded])
 
 
 def verify(home: Path, store: ItemStore, *, asset_roots: Sequence[Path] = ()) -> Iterator[Finding]:
@@ -68,6 +75,10 @@ def verify(home: Path, store: ItemStore, *, asset_roots: Sequence[Path] = ()) ->
     for item in store.all_items():
         for problem in _problems(item, home, asset_roots):
             yield Finding(item["collection"], item["id"], problem)
+    with lock.exclusive_if_free(sidecar.loading_lock(home)) as free:
+        unrecorded = sidecar.unrecorded_files(home, store) if free else []
+    for path in unrecorded:
+        yield Finding(path.parent.name, path.name, "was left by a load that did not finish; the next sweep removes it")
     for scene in sidecar.scene_folders(home):
         collection, item_id = scene.parent.name, scene.name
         listed, complete = listed_version(store, collection, item_id), sidecar.versions(scene)
@@ -91,32 +102,48 @@ def export(home: Path, store: ItemStore) -> Iterator[dict[str, Any]]:
 
 def _settle_recalls(home: Path, store: ItemStore, swept: Swept) -> None:
     """Let the catalogue follow the tombstone files: they are written before it."""
-    intended = {(change.collection, change.item_id): change for change in sidecar.tombstones(home)}
-    known = {(change.collection, change.item_id) for change in store.tombstones()}
-    for collection, item_id in intended.keys() ^ known:
-        try:
-            with store.claim(item_id):
-                if (collection, item_id) in known:
-                    store.restore(collection, item_id)
-                else:
-                    store.recall(collection, item_id, reason=intended[collection, item_id].reason or "")
-                swept.resumed += 1
-        except CatalogError:  # held by a living publisher, who settles it
-            continue
+    intended = {(change.collection, change.item_id) for change in sidecar.tombstones(home)}
+    for collection, item_id in intended ^ _recalled(store):
+        with contextlib.suppress(ItemExistsError), store.claim(item_id):  # else a living publisher settles it
+            tombstone = sidecar.tombstone(sidecar.scene_folder(home, collection, item_id))
+            recalled = (collection, item_id) in _recalled(store)
+            if tombstone is None and recalled:
+                store.restore(collection, item_id)
+            elif tombstone and not recalled and listed_version(store, collection, item_id) is not None:
+                store.recall(collection, item_id, reason=tombstone.reason or "")
+            else:
+                continue
+            swept.resumed += 1
+
+
+def _recalled(store: ItemStore) -> set[tuple[str, str]]:
+    return {(change.collection, change.item_id) for change in store.tombstones()}
 
 
 def _settle_versions(scene: Path, home: Path, store: ItemStore, swept: Swept, grace_s: float) -> None:
     before = listed_version(store, scene.parent.name, scene.name)
-    if [path.name for path in scene.iterdir()] == [before]:
+    names = _names(scene)
+    if names == [before] or sidecar.TOMBSTONE_FILE in names:
         return
     with contextlib.suppress(ItemExistsError), store.claim(scene.name) as fence:  # else a living publisher is at it
+        if not scene.is_dir() or (scene / sidecar.TOMBSTONE_FILE).exists():
+            return
+        before = listed_version(store, scene.parent.name, scene.name)
         listed = resume(scene, home=home, store=store, fence=fence)
         swept.resumed += listed != before
         for folder in _superseded(scene, listed, grace_s):
             remove_version(folder, home)
             swept.removed_versions += 1
-        if not any(scene.iterdir()):
+        if not _names(scene):
             scene.rmdir()
+
+
+def _names(folder: Path) -> list[str]:
+    """What a folder holds; nothing when another sweep has taken it away."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
+        return []
 
 
 def _superseded(scene: Path, listed: str | None, grace_s: float) -> list[Path]:

@@ -17,18 +17,17 @@ import orjson
 
 from catalog import sidecar
 from catalog.collection import collection_document
-from catalog.durable import make_folder, sync_file, sync_folder, write_file
-from catalog.errors import InvalidItemError, ItemExistsError, UnknownCollectionError, UnknownItemError
+from catalog.durable import make_folder, naming_a_full_disk, sync_file, sync_folder, write_file
+from catalog.errors import DiskFullError, InvalidItemError, ItemExistsError, UnknownCollectionError, UnknownItemError
 from catalog.fail_point import fail_point
 from catalog.item import ITEM_FILE, item_version
 from catalog.search import Change, ItemStore, Search
-from catalog.staging import check_files, naming_a_full_disk, stage_files, staging_folder
+from catalog.staging import check_files, stage_files, staging_folder
 
 Verify = Callable[[Path, dict[str, Any]], None]
 """Looks at the finished files of a folder and its Item; raises when they do not belong together."""
 
 CLAIM_WAIT_S = 60.0
-DISK_RESERVE_MIB = 512
 
 _POLL_S = 0.1
 
@@ -52,7 +51,7 @@ def publish(
     verify: Verify,
     replace: bool = False,
     wait_s: float = CLAIM_WAIT_S,
-    reserve_mib: int = DISK_RESERVE_MIB,
+    reserve_mib: int = 0,
 ) -> Published:
     """Publish the scene in a built folder.
 
@@ -68,19 +67,21 @@ def publish(
     Raises:
         InvalidItemError: The Item breaks a rule, or a file differs from what the Item says of it.
         UnknownCollectionError: Its collection is neither held nor packaged.
-        ItemExistsError: Another publisher holds the scene, or it is recalled.
+        ItemExistsError: Another publisher holds the scene, it is recalled, or an item of its id was loaded.
         DiskFullError: There is no room; nothing was changed.
     """
     item = sidecar.read_item(folder)
     scene = sidecar.scene_folder(home, item["collection"], item["id"])
-    with naming_a_full_disk(item["id"]), _claimed(store, item["id"], wait_s) as fence:
+    with naming_a_full_disk(item["id"], DiskFullError), _claimed(store, item["id"], wait_s) as fence:
         fail_point("claim")
         recalled = (scene / sidecar.TOMBSTONE_FILE).exists()
         if recalled and not replace:
             raise ItemExistsError(f"scene {item['id']} was recalled; restore it, or replace it on purpose")
-        listed = None if recalled else resume(scene, home=home, store=store, fence=fence)
-        if listed is not None and not replace:
-            return Published(item["collection"], item["id"], listed, already_published=True)
+        if not recalled:
+            resume(scene, home=home, store=store, fence=fence)
+        done = None if replace else find_published(item["collection"], item["id"], home=home, store=store)
+        if done is not None:
+            return done
         _ensure_collection(item["collection"], home=home, store=store)
         with staging_folder(home) as staged:
             stage_files(item, folder, staged, home=home, reserve_mib=reserve_mib)
@@ -95,6 +96,22 @@ def publish(
         fail_point("registered")
     fail_point("release")
     return Published(item["collection"], item["id"], change.version, already_published=False)
+
+
+def find_published(collection: str, item_id: str, *, home: Path, store: ItemStore) -> Published | None:
+    """The scene as it is listed, or None.
+
+    Raises:
+        ItemExistsError: It is listed, but was loaded: its files are not the node's.
+    """
+    listed = listed_version(store, collection, item_id)
+    if listed is None:
+        return None
+    if not (sidecar.scene_folder(home, collection, item_id) / listed).is_dir():
+        raise ItemExistsError(
+            f"{collection}/{item_id} is listed, but was loaded: its files are not the node's; replace it on purpose"
+        )
+    return Published(collection, item_id, listed, already_published=True)
 
 
 def recall(item_id: str, *, home: Path, store: ItemStore, reason: str) -> list[Change]:

@@ -103,12 +103,17 @@ class ItemStore(Protocol):
 
         Raises:
             InvalidSearchError: The token does not belong to this search.
+            StoreUnavailableError: It takes too long.
         """
 
     def footprints(
-        self, collections: Sequence[str] | None, bbox: BoundingBox, interval: Interval | None
+        self,
+        collections: Sequence[str] | None,
+        bbox: BoundingBox,
+        interval: Interval | None,
+        limit: int | None = None,
     ) -> list[Footprint]:
-        """Footprints that intersect the box, newest first; None means every collection."""
+        """Footprints that intersect the box, the newest first and at most `limit`; None means every collection."""
 
     def claim(self, scene_id: str) -> AbstractContextManager[int]:
         """Hold the exclusive right to publish a scene; gives the fencing number checked at `register`.
@@ -133,18 +138,33 @@ class ItemStore(Protocol):
             ItemExistsError: The fencing number is no longer the newest.
         """
 
-    def load(self, items: Iterable[dict[str, Any]], *, collections: Iterable[dict[str, Any]] = ()) -> int:
+    def load(
+        self,
+        items: Iterable[dict[str, Any]],
+        *,
+        collections: Iterable[dict[str, Any]] = (),
+        file: str | None = None,
+    ) -> int:
         """Add collections and register many items in one transaction; returns how many items are listed by it.
 
-        What is recalled stays recalled.
+        What is recalled stays recalled. `file` is the name under which the documents are kept, recorded with them.
         """
 
+    def loaded_files(self) -> set[str]:
+        """Names of the files whose loading was committed."""
+
     def refill(
-        self, collections: Iterable[dict[str, Any]], items: Iterable[dict[str, Any]], recalled: Iterable[Change]
+        self,
+        collections: Iterable[dict[str, Any]],
+        items: Iterable[dict[str, Any]],
+        recalled: Iterable[Change],
+        *,
+        loaded: Iterable[str] = (),
     ) -> int:
         """Replace everything held by this content in one transaction; returns how many items are listed.
 
-        `items` includes those that are recalled; of `recalled`, the names, reason and time are kept.
+        `items` includes those that are recalled; of `recalled`, the names, reason and time are kept. `loaded` are the
+        names of the loaded files that some of the content is from.
         """
 
     def recall(self, collection: str, item_id: str, *, reason: str) -> Change:
@@ -171,7 +191,10 @@ class ItemStore(Protocol):
         """The change feed after a sequence number, oldest first."""
 
     def sequence(self) -> int:
-        """The newest sequence number; cheap enough to ask for every tile."""
+        """A number that every change of what is held raises; cheap enough to ask for every tile.
+
+        It is that of the newest entry of the change feed, or higher: the feed does not tell of collections.
+        """
 
     def close(self) -> None:
         """Give back files and connections."""

@@ -15,6 +15,7 @@ from stac_fastapi.types.search import APIRequest
 
 from catalog.errors import InvalidSearchError
 from catalog.geometry import read_bbox
+from catalog.item import ID_PATTERN, MAX_ID_LENGTH
 from catalog.request_limits import strict_json
 from catalog.search import MAX_COLLECTIONS, MAX_IDS, MAX_LIMIT, MAX_TOKEN_LENGTH, Search
 from catalog.timestamp import MAX_TEXT_LENGTH, parse_interval
@@ -23,13 +24,12 @@ DEFAULT_LIMIT = 10
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
-_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 _BBOX = "west,south,east,north in degrees, or with heights in third and sixth place; west > east crosses 180°"
 _DATETIME = "An RFC 3339 instant, or an interval start/end where one end may be open: `..`"
 _LIMIT = f"Items per page; more than {MAX_LIMIT} is lowered to it"
 _TOKEN = "Continues a search: from the `next` link of its last page"  # noqa: S105
 
-Id = Annotated[str, Field(pattern=_ID_PATTERN)]
+Id = Annotated[str, Field(pattern=ID_PATTERN, max_length=MAX_ID_LENGTH)]
 Limit = Annotated[int, Query(ge=1, description=_LIMIT, json_schema_extra={"maximum": MAX_LIMIT})]
 Datetime = Annotated[str | None, Query(max_length=MAX_TEXT_LENGTH, description=_DATETIME)]
 Token = Annotated[str | None, Query(max_length=MAX_TOKEN_LENGTH, description=_TOKEN)]

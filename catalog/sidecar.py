@@ -4,20 +4,22 @@ scenes/<collection>/collection.json              the collection as it was when i
 scenes/<collection>/<id>/<version>/item.json     an Item; the highest version is the one that is listed
 scenes/<collection>/<id>/recalled.json           the scene is recalled: why and when
 loaded/<number>.ndjson                           what `catalog load` took in, Collections before their Items
+
+Whatever cannot be read here is left out and logged: one bad file must not keep the others from being served.
 """
 
-import itertools
 import logging
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from catalog.collection import assumed_collection, check_collection
 from catalog.durable import move_file, sync_folder, write_file
 from catalog.errors import InvalidItemError
-from catalog.item import ITEM_FILE, check_built_item, item_version
+from catalog.item import ITEM_FILE, check_built_item, check_item, item_version
 from catalog.search import Change, ItemStore
 from catalog.staging import check_files, staging_folder
 from catalog.timestamp import format_datetime, parse_datetime
@@ -28,12 +30,10 @@ COLLECTION_FILE = "collection.json"
 TOMBSTONE_FILE = "recalled.json"
 
 
-def refill(store: ItemStore, home: Path) -> int:
-    """Make the store hold exactly what the files say; returns how many items are listed."""
-    documents = itertools.chain.from_iterable(map(_lines, loaded_files(home)))
-    collections = {path.parent.name: _read(path) for path in sorted(home.glob(f"scenes/*/{COLLECTION_FILE}"))}
-    collections |= {document["id"]: document for document in documents if document["type"] == "Collection"}
-    return store.refill(collections.values(), _items(home), tombstones(home))
+def refill(store: ItemStore, home: Path, loaded: Sequence[Path]) -> int:
+    """Make the store hold exactly what the files say, of those loaded only these; returns how many items are listed."""
+    names = [path.name for path in loaded]
+    return store.refill(_collections(home, loaded), _items(home, loaded), tombstones(home), loaded=names)
 
 
 def scene_folder(home: Path, collection: str, item_id: str) -> Path:
@@ -43,8 +43,8 @@ def scene_folder(home: Path, collection: str, item_id: str) -> Path:
 
 def scene_folders(home: Path) -> Iterator[Path]:
     """All of them, by collection and id."""
-    for collection in sorted(path for path in home.glob("scenes/*") if path.is_dir()):
-        yield from sorted(path for path in collection.iterdir() if path.is_dir())
+    for collection in _folders(home / "scenes"):
+        yield from _folders(collection)
 
 
 def versions(scene: Path) -> list[int]:
@@ -60,7 +60,7 @@ def read_item(folder: Path) -> dict[str, Any]:
     """
     try:
         item = _read(folder / ITEM_FILE)
-    except (OSError, orjson.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InvalidItemError(f"{folder.name}: {ITEM_FILE} cannot be read: {error}") from error
     check_built_item(item)
     return item
@@ -69,6 +69,16 @@ def read_item(folder: Path) -> dict[str, Any]:
 def loaded_files(home: Path) -> list[Path]:
     """What was loaded, in the order of loading."""
     return sorted(home.glob("loaded/*.ndjson"))
+
+
+def unrecorded_files(home: Path, store: ItemStore) -> list[Path]:
+    """Loaded files whose loading was never committed; while one is being loaded there is no saying."""
+    return [path for path in loaded_files(home) if path.name not in store.loaded_files()]
+
+
+def loading_lock(home: Path) -> Path:
+    """Held by the one process that loads, from before its file is named until after it is committed."""
+    return home / "loaded.lock"
 
 
 def write_collection(home: Path, document: dict[str, Any]) -> None:
@@ -95,16 +105,24 @@ def remove_tombstone(home: Path, collection: str, item_id: str) -> None:
 def tombstones(home: Path) -> Iterator[Change]:
     """All recalled scenes."""
     for path in sorted(home.glob(f"scenes/*/*/{TOMBSTONE_FILE}")):
+        found = tombstone(path.parent)
+        if found is not None:
+            yield found
+
+
+def tombstone(scene: Path) -> Change | None:
+    """Why and when a scene was recalled; None when it is not. A damaged file still keeps it recalled."""
+    path = scene / TOMBSTONE_FILE
+    version, reason = "", None
+    try:
+        recalled = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         document = _read(path)
-        yield Change(
-            sequence=0,
-            action="recall",
-            collection=path.parents[1].name,
-            item_id=path.parent.name,
-            version=document["version"],
-            changed=parse_datetime(document["recalled"]),
-            reason=document["reason"],
-        )
+        version, recalled, reason = document["version"], parse_datetime(document["recalled"]), document["reason"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.error("%s: %s does not say why: %s", scene.name, TOMBSTONE_FILE, error)
+    return Change(0, "recall", scene.parent.name, scene.name, version, recalled, reason)
 
 
 def _write(home: Path, path: Path, document: dict[str, Any]) -> None:
@@ -113,28 +131,88 @@ def _write(home: Path, path: Path, document: dict[str, Any]) -> None:
         move_file(staged / path.name, path)
 
 
-def _items(home: Path) -> Iterable[dict[str, Any]]:
-    for path in loaded_files(home):
-        yield from (document for document in _lines(path) if document["type"] == "Feature")
-    for scene in scene_folders(home):
+def _collections(home: Path, loaded: Sequence[Path]) -> list[dict[str, Any]]:
+    """What was kept or loaded; for items that lost the document of their collection, the one to assume."""
+    found = {folder.name: document for folder in _folders(home / "scenes") if (document := _collection(folder))}
+    samples: dict[str, dict[str, Any]] = {}
+    for path in loaded:
+        for document in _loaded(path):
+            if document["type"] == "Collection":
+                found[document["id"]] = document
+            elif document["collection"] not in found:
+                samples.setdefault(document["collection"], document)
+    missing = samples.keys() - found.keys()
+    return [*found.values(), *(assumed_collection(name, [samples[name]]) for name in missing)]
+
+
+def _collection(folder: Path) -> dict[str, Any] | None:
+    """The document of a collection's folder; None when no scene there needs one."""
+    try:
+        document = _read(folder / COLLECTION_FILE)
+        check_collection(document)
+        if document["id"] == folder.name:
+            return document
+        trouble = f"it is of {document['id']}"
+    except (OSError, ValueError, InvalidItemError) as error:
+        trouble = str(error)
+    sample = next(_scene_items(folder), None)
+    if sample is None:
+        return None
+    logger.error("%s of %s cannot be used: %s", COLLECTION_FILE, folder.name, trouble)
+    return assumed_collection(folder.name, [sample])
+
+
+def _items(home: Path, loaded: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    for path in loaded:
+        yield from (document for document in _loaded(path) if document["type"] == "Feature")
+    for collection in _folders(home / "scenes"):
+        yield from _scene_items(collection)
+
+
+def _scene_items(collection: Path) -> Iterator[dict[str, Any]]:
+    """The newest good version of each scene."""
+    for scene in _folders(collection):
         for version in reversed(versions(scene)):
             folder = scene / str(version)
             try:
                 item = read_item(folder)
                 check_files(folder, item, checksums=False)
-            except InvalidItemError as error:
+                if (item["collection"], item["id"]) != (collection.name, scene.name):
+                    raise InvalidItemError(f"it is item {item['id']} of {item['collection']}")
+            except (InvalidItemError, OSError) as error:
                 logger.error("version %s of %s is left out: %s", version, scene.name, error)
                 continue
             yield item
             break
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as file:
-        for line in file:
-            yield orjson.loads(line)
+def _loaded(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        lines = path.open("rb")
+    except OSError as error:
+        logger.error("%s is left out: %s", path.name, error)
+        return
+    with lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                document = _object(line)
+                check_item(document) if document.get("type") == "Feature" else check_collection(document)
+            except (ValueError, InvalidItemError) as error:
+                logger.error("line %s of %s is left out: %s", number, path.name, error)
+                continue
+            yield document
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.is_dir())
 
 
 def _read(path: Path) -> dict[str, Any]:
-    document: dict[str, Any] = orjson.loads(path.read_bytes())
+    return _object(path.read_bytes())
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    document = orjson.loads(text)
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")  # as orjson's own refusals
     return document

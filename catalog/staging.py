@@ -1,7 +1,6 @@
 """Staging: the files of a scene on their way in, where no reader sees them, and the checks they pass there."""
 
 import contextlib
-import errno
 import hashlib
 import os
 import shutil
@@ -13,8 +12,6 @@ from typing import Any
 from catalog import lock
 from catalog.errors import DiskFullError, InvalidItemError
 from catalog.item import resolve_href
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
@@ -82,16 +79,3 @@ def _asset_file(folder: Path, item: dict[str, Any], key: str) -> Path:
     if not path.is_file():
         raise InvalidItemError(f"item {item['id']}: the file {href} of asset {key} is missing")
     return path
-
-
-@contextlib.contextmanager
-def naming_a_full_disk(subject: str) -> Iterator[None]:
-    """Turn "no space left" inside the block into DiskFullError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise DiskFullError(
-            f"{subject}: {error.strerror}; nothing was changed, free some space and try again"
-        ) from error

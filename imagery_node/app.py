@@ -36,7 +36,9 @@ from imagery_node.worker_pool import WorkerPool
 
 _MIB = 1024 * 1024
 _THREADS = 8
-"""For everything but drawing; each holds a connection to the catalogue."""
+"""For everything but drawing, and as many that only read for tiles; each holds a connection to the catalogue."""
+_READS_WAITING = 1000
+"""A tile's first reads that may wait for a thread: they are short, and the map of one client asks for many at once."""
 
 STATUS_CODES: dict[type[Exception], int] = {
     **errors.STATUS_CODES,
@@ -54,16 +56,14 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
     pin_options()
     store = open_store(settings.home, read_only=True)
     index = SceneIndex(store, home=settings.home, asset_roots=catalog_settings.asset_roots)
-    pool = WorkerPool(
-        settings.draw_workers,
-        queue=settings.draw_queue,
-        queue_wait_s=settings.queue_wait_s,
-        deadline_s=settings.tile_deadline_s,
-    )
+    limits = {"queue_wait_s": settings.queue_wait_s, "deadline_s": settings.tile_deadline_s}
+    drawing = WorkerPool("drawing", settings.draw_workers, queue=settings.draw_queue, **limits)
+    reading = WorkerPool("reading", _THREADS, queue=_READS_WAITING, **limits)
     tiles = TileService(
         index,
         CogCache(settings.file_headers, settings.block_cache_mib * _MIB),
-        pool,
+        drawing=drawing,
+        reading=reading,
         tile_cache=TileCache(settings.tile_cache_mib * _MIB),
         scenes_per_tile=settings.scenes_per_tile,
         dated_max_age_s=settings.dated_tile_max_age_s,
@@ -73,7 +73,8 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = _THREADS
         yield
-        pool.close()
+        drawing.close()
+        reading.close()
         store.close()
 
     app = FastAPI(

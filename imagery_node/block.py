@@ -1,4 +1,8 @@
-"""Decoding one stored block of a Cog into pixels and their validity."""
+"""Decoding one stored block of a Cog into pixels and their validity.
+
+Compressions that are read: none, LZW, DEFLATE (both codes), Zstandard, JPEG and WebP; predictors: none, horizontal and
+floating point; samples: 1 bit (masks), 8, 16 or 32 bits, as `cog.py` lists them.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

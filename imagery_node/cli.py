@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 import typer
 
 from catalog.errors import CatalogError
+from catalog.fail_point import check_fail_point
 from catalog.item import ITEM_FILE
 from catalog.maintenance import sweep
-from catalog.publishing import Published, listed_version, publish
+from catalog.publishing import Published, find_published, publish
 from catalog.settings import CatalogSettings
 from catalog.staging import staging_folder
 from cog_builder.check import check_scene
@@ -26,7 +27,7 @@ from cog_builder.scene import Scene
 from cog_builder.settings import CogBuilderSettings
 from cog_builder.simulation.command import simulate
 from imagery_node import catalog_commands
-from imagery_node.catalog_commands import DEFAULT_HOME, Home, open_home, read_settings
+from imagery_node.catalog_commands import BAD_CONFIGURATION, DEFAULT_HOME, Home, open_home, read_settings
 from imagery_node.gdal import pin_options
 from imagery_node.report import Report, failure
 
@@ -141,10 +142,10 @@ def publish_command(
                     continue
                 with staging_folder(home) as folder, tempfile.TemporaryDirectory(dir=folder) as workspace:
                     scene = open_delivery(path, Path(workspace))
-                    version = None if replace else listed_version(store, scene.collection, scene.id)
+                    found = None if replace else find_published(scene.collection, scene.id, home=home, store=store)
                     warnings: list[str] = []
-                    if version is not None:
-                        done = Published(scene.collection, scene.id, version, already_published=True)
+                    if found is not None:
+                        done = found
                     else:
                         item = build_scene(
                             scene,
@@ -193,6 +194,11 @@ def main() -> None:
     """Run the command line; what is refused outside a batch ends it with exit code 1 and the reason."""
     logging.config.dictConfig(LOGGING)
     pin_options()
+    try:
+        check_fail_point()
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(BAD_CONFIGURATION)
     try:
         app()
     except REFUSALS as error:

@@ -66,6 +66,8 @@ class Cog:
     version: tuple[int, int, int]
     """Inode, size and time of change in ns: the path may name another file later."""
     read: tiff.ReadRange = field(repr=False)
+    read_at_once: tiff.ReadRange = field(repr=False)
+    """As `read`, for who must not wait: raises BlockingIOError where the disk would have to be asked."""
     levels: tuple[Level, ...]
     """Finest first."""
     georeference: Georeference
@@ -147,7 +149,8 @@ def open_cog(path: Path) -> Cog:
         raise UnreadableAssetError(f"{path.name}: {error.strerror}") from error
     try:
         status = os.fstat(descriptor)
-        cog = _parse(path, _file_reader(path, descriptor), (status.st_ino, status.st_size, status.st_mtime_ns))
+        readers = _file_reader(path, descriptor), _page_cache_reader(descriptor)
+        cog = _parse(path, readers, (status.st_ino, status.st_size, status.st_mtime_ns))
     except UnreadableAssetError as error:
         os.close(descriptor)
         raise UnreadableAssetError(f"{path.name}: {error}") from error
@@ -160,7 +163,7 @@ def open_cog(path: Path) -> Cog:
 
 
 def _file_reader(path: Path, descriptor: int) -> tiff.ReadRange:
-    """Read ranges of a local file; the one place that would change for an object store."""
+    """Read ranges of a local file; this and the next would change for an object store."""
 
     def read(offset: int, length: int) -> bytes:
         try:
@@ -174,8 +177,25 @@ def _file_reader(path: Path, descriptor: int) -> tiff.ReadRange:
     return read
 
 
-def _parse(path: Path, read: tiff.ReadRange, version: tuple[int, int, int]) -> Cog:
+def _page_cache_reader(descriptor: int) -> tiff.ReadRange:
+    """Read ranges that the system holds in memory; none on a file system that cannot tell."""
+
+    def read(offset: int, length: int) -> bytes:
+        data = bytearray(length)
+        try:
+            found = os.preadv(descriptor, [data], offset, os.RWF_NOWAIT)
+        except (OSError, OverflowError) as error:
+            raise BlockingIOError(f"byte {offset} is not in memory") from error
+        if found != length:
+            raise BlockingIOError(f"byte {offset + found} is not in memory")
+        return bytes(data)
+
+    return read
+
+
+def _parse(path: Path, readers: tuple[tiff.ReadRange, tiff.ReadRange], version: tuple[int, int, int]) -> Cog:
     """Sort the directories of the file into levels and masks."""
+    read, read_at_once = readers
     directories = tiff.read_directories(read, version[1])
     if not directories:
         raise UnreadableAssetError("has no image")
@@ -191,6 +211,7 @@ def _parse(path: Path, read: tiff.ReadRange, version: tuple[int, int, int]) -> C
         path=path,
         version=version,
         read=read,
+        read_at_once=read_at_once,
         levels=tuple(levels),
         georeference=read_georeference(main, path),
         nodata=_nodata(main.text(tiff.GDAL_NODATA), levels[0].dtype),

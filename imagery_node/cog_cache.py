@@ -28,12 +28,15 @@ class CogCache:
         Raises:
             UnreadableAssetError: The file is missing or not a tiled GeoTIFF.
         """
-        try:
-            status = os.stat(path)  # noqa: PTH116 - pathlib costs more than the rest of this method
-        except OSError as error:
-            raise UnreadableAssetError(f"{path.name}: {error.strerror}") from error
-        key = (path, status.st_ino, status.st_size, status.st_mtime_ns)
-        return self._cogs.get(key, lambda: open_cog(path))
+        return self._cogs.get(_key(path), lambda: open_cog(path))
+
+    def held(self, path: Path) -> Cog | None:
+        """The header of a file if it is here already.
+
+        Raises:
+            UnreadableAssetError: The file is missing.
+        """
+        return self._cogs.held(_key(path))
 
     def block(self, cog: Cog, level: int, row: int, col: int) -> Block:
         """One decoded block; its arrays are shared: read only.
@@ -42,6 +45,14 @@ class CogCache:
             UnreadableAssetError: The block cannot be read.
         """
         return self._blocks.get((cog.path, cog.version, level, row, col), lambda: decode_block(cog, level, row, col))
+
+
+def _key(path: Path) -> Hashable:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - pathlib costs more than the rest of opening a file again
+    except OSError as error:
+        raise UnreadableAssetError(f"{path.name}: {error.strerror}") from error
+    return path, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class _Cache(Generic[T]):
@@ -78,6 +89,13 @@ class _Cache(Generic[T]):
             self._keep(key, value)
         mine.set_result(value)
         return value
+
+    def held(self, key: Hashable) -> T | None:
+        """The value of a key if it was made before."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
 
     def _keep(self, key: Hashable, value: T) -> None:
         self._values[key] = value

@@ -73,6 +73,7 @@ class SupersededError(ImageryNodeError):
     """A scene was replaced or recalled while the answer was made: ask again."""
 
     code = "superseded"
+    transient = True
 
 
 class DeadlineError(ImageryNodeError):

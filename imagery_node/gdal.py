@@ -4,6 +4,10 @@ import ctypes
 import os
 
 import cv2
+from pyproj.network import (  # type: ignore[attr-defined]  # pyproj does not say that it exports them
+    is_network_enabled,
+    set_network_enabled,
+)
 from rasterio.env import get_gdal_config, set_gdal_config
 
 OPTIONS = {
@@ -42,10 +46,10 @@ _HEAP_OPTIONS = {
 
 
 def pin_options() -> None:
-    """Set every option for the whole process and check that GDAL has taken it.
+    """Set every option for the whole process and check that GDAL and PROJ have taken it.
 
     Raises:
-        RuntimeError: GDAL answers with another value.
+        RuntimeError: GDAL or PROJ answers with another value.
     """
     os.environ.update(OPTIONS)
     # Once GDAL has cached a block it no longer looks at the environment for this one.
@@ -54,6 +58,10 @@ def pin_options() -> None:
         found = str(get_gdal_config(name, normalize=False))
         if found != value:
             raise RuntimeError(f"{name} is {found!r} in GDAL, expected {value!r}")
+    # pyproj brings a PROJ of its own, which has read the environment already.
+    set_network_enabled(active=False)
+    if is_network_enabled():
+        raise RuntimeError("PROJ may use the network, expected that it may not")
     _tune_heap()
     cv2.setNumThreads(1)  # for the same reason as GDAL_NUM_THREADS
 

@@ -38,7 +38,7 @@ def make_layers(collections: Iterable[dict[str, Any]]) -> dict[str, Layer]:
     documents = list(collections)
     everything = Layer(EVERYTHING, "全部影像 · All imagery", tuple(d["id"] for d in documents), clear_first=True)
     single = [Layer(d["id"], d.get("title") or d["id"], (d["id"],), clear_first=False) for d in documents]
-    return {layer.layer_id: layer for layer in [*single, everything][::-1]}
+    return {layer.layer_id: layer for layer in [everything, *single]}
 
 
 def _cloudy(scene: Footprint) -> bool:

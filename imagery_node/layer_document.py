@@ -11,6 +11,7 @@ from catalog.timestamp import format_datetime
 from imagery_node.errors import BadParameterError
 from imagery_node.grid import MAX_ZOOM, TILE_SIDE, WEB_MERCATOR_QUAD
 from imagery_node.layer import Layer
+from imagery_node.renders import render_names
 from imagery_node.scene_index import WORLD, Scene, SceneList, Snapshot
 
 MAX_SCENES_LISTED = 1000
@@ -31,6 +32,7 @@ def layer_document(layer: Layer, snapshot: Snapshot, base_url: str, *, attributi
         "id": layer.layer_id,
         "title": layer.title,
         "collections": list(layer.collections),
+        "renders": render_names(snapshot, layer.collections),
         "order": "clear scenes first, each newest first" if layer.clear_first else "newest first",
         "bbox": list(bbox),
         "interval": interval,
@@ -85,7 +87,7 @@ def dates_document(footprints: list[Footprint], snapshot: Snapshot) -> Document:
     """
     if len(footprints) > MAX_SCENES_LISTED:
         raise BadParameterError(
-            f"{len(footprints)} scenes lie here, dates are listed for up to {MAX_SCENES_LISTED}: ask for less ground",
+            f"more than {MAX_SCENES_LISTED} scenes lie here, for which no dates are listed: ask for less ground",
             limit="scenes",
         )
     by_date: defaultdict[str, list[Footprint]] = defaultdict(list)

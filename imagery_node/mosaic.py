@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Event
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from imagery_node.cog import Cog
 from imagery_node.cog_cache import CogCache
+from imagery_node.errors import DeadlineError
 from imagery_node.grid import Bounds, PixelGrid
 from imagery_node.position import NODE_STEP
 from imagery_node.rendering import Rendering, Rgb, colour, needed_bands
@@ -33,6 +35,7 @@ def draw(
     shape: tuple[int, int],
     rendering: Rendering,
     cache: CogCache,
+    given_up: Event | None = None,
 ) -> Picture:
     """Draw sources over each other; those below are opened only while there are holes.
 
@@ -42,16 +45,20 @@ def draw(
         shape: (height, width) in pixels.
         rendering: How values become colours.
         cache: Where decoded blocks come from.
+        given_up: Set by whoever waited, once nobody does any more; asked before every source.
 
     Raises:
         UnreadableAssetError: A source that is needed cannot be read.
         BadRenderingError: A source has no such bands, or the rendering does not make colours of its values.
+        DeadlineError: It was given up.
     """
     target = PixelGrid.over(bounds, shape)
     pixels = np.zeros((*shape, 3), np.uint8)
     valid = np.zeros(shape, np.bool_)
     used: list[int] = []
     for index, source in enumerate(sources):
+        if given_up is not None and given_up.is_set():
+            raise DeadlineError(f"the drawing was given up at source {index + 1} of {len(sources)}")
         cog = source()
         if cog is None:
             continue

@@ -10,7 +10,7 @@ from fastapi import Path
 from rasterio.crs import CRS
 
 from catalog.geometry import read_bbox
-from catalog.item import is_id
+from catalog.item import ID_PATTERN, MAX_ID_LENGTH, is_id
 from catalog.request_limits import check_parameters
 from catalog.search import BoundingBox
 from imagery_node.errors import BadParameterError
@@ -22,8 +22,6 @@ MAX_SOURCE_PX = 64_000_000
 MAX_ASSETS = 8
 _MAX_NUMBERS = 8
 NAME_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
-ID_PATTERN = r"^[A-Za-z0-9](\.?[A-Za-z0-9_-])*\.?$"
-MAX_ID_LENGTH = 128
 CRS_PATTERN = (
     r"^(\[?EPSG:\d{4,6}\]?|\[?OGC:CRS84\]?"
     r"|https?://www\.opengis\.net/def/crs/(EPSG/0/\d{4,6}|OGC/1\.3/CRS84)"
@@ -77,14 +75,14 @@ def read_id(text: str) -> str:
     return text
 
 
-def read_name(text: str) -> str:
-    """An asset key.
+def read_name(text: str, *, what: str = "assets") -> str:
+    """An asset key, or the name of a rendering.
 
     Raises:
-        BadParameterError: It has characters no asset key of ours has.
+        BadParameterError: It has characters no name of ours has.
     """
     if not _NAME.fullmatch(text):
-        raise BadParameterError("an asset name has 1–64 letters, digits, '_' or '-'", limit="assets")
+        raise BadParameterError("a name has 1–64 letters, digits, '_' or '-'", limit=what)
     return text
 
 

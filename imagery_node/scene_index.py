@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from catalog.errors import CatalogError, UnknownItemError
 from catalog.item import acquired, asset_path, item_version
-from catalog.search import BoundingBox, Footprint, ItemStore, Search
+from catalog.search import BoundingBox, Footprint, Interval, ItemStore, Search
 from catalog.timestamp import format_datetime
 from imagery_node.errors import BadRenderingError, NotFoundError, SupersededError, UnreadableAssetError
 from imagery_node.layer import Layer, make_layers
-from imagery_node.when import ALWAYS, When
+from imagery_node.when import ALWAYS, When, whole_day
 
 WORLD: BoundingBox = (-180.0, -90.0, 180.0, 90.0)
 
@@ -69,22 +69,30 @@ class Snapshot:
         except KeyError as error:
             raise NotFoundError(f"no layer is called {layer_id!r}; /raster/layers lists them") from error
 
-    def footprints(self, layer: Layer, bbox: BoundingBox, when: When) -> list[Footprint]:
-        """What the layer holds here and then, topmost first; a single instant has not chosen its date yet."""
+    def footprints(
+        self, layer: Layer, bbox: BoundingBox, when: When, *, limit: int
+    ) -> tuple[list[Footprint], date | None]:
+        """What the layer holds here and then, topmost first, and the date that a single instant came to mean.
+
+        Of more than `limit` the newest.
+        """
         if not layer.collections:
-            return []
-        return layer.order(self._store.footprints(layer.collections, bbox, when.interval))
+            return [], None
+
+        def find(interval: Interval | None, limit: int) -> list[Footprint]:
+            return self._store.footprints(layer.collections, bbox, interval, limit=limit)
+
+        shown_date = when.search_nearest_date(
+            lambda interval: next((found.acquired for found in find(interval, 1)), None)
+        )
+        interval = when.interval if shown_date is None else whole_day(shown_date)
+        return layer.order(find(interval, limit)), shown_date
 
     def scenes(self, layer: Layer, bbox: BoundingBox, when: When, *, at_most: int) -> SceneList:
         """The scenes to draw here and then."""
-        found = self.footprints(layer, bbox, when)
-        shown_date = when.nearest_date(footprint.acquired for footprint in found)
-        scenes = [
-            Scene(footprint.collection, footprint.item_id, footprint.version, footprint.acquired)
-            for footprint in found
-            if shown_date is None or footprint.acquired.date() == shown_date
-        ]
-        return SceneList(tuple(scenes[:at_most]), shown_date, complete=len(scenes) <= at_most)
+        found, shown_date = self.footprints(layer, bbox, when, limit=at_most + 1)
+        scenes = [Scene(each.collection, each.item_id, each.version, each.acquired) for each in found[:at_most]]
+        return SceneList(tuple(scenes), shown_date, complete=len(found) <= at_most)
 
     def scene(self, collection: str, item_id: str, when: When = ALWAYS) -> Scene:
         """The listed version of one item.

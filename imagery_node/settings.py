@@ -50,8 +50,8 @@ class ImageryNodeSettings(BaseSettings):
     heavy_deadline_s: float = Field(default=30.0, gt=0, le=600)
     """Statistics, previews and cut-outs that take longer are answered 504."""
 
-    scenes_per_tile: int = Field(default=1000, ge=1, le=10_000)
-    """Scenes one tile may draw from; a tile that would need more says that it is incomplete."""
+    scenes_per_tile: int = Field(default=200, ge=1, le=10_000)
+    """Scenes one tile may draw from, the newest ones; where more lie, the tile says that it is incomplete."""
 
     file_headers: int = Field(default=512, ge=16, le=65_536)
     """Files kept open with their parsed headers; stay below the limit of open files (`ulimit -n`)."""

@@ -17,7 +17,14 @@ from imagery_node.when import ALWAYS, When, parse_when
 ROW_PATTERN = r"(\d{1,8})(@2x)?(?:\.(png|jpg|jpeg|webp))?"
 _FORMATS: dict[str | None, Format] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
 
-RENDERING_PARAMETERS = {"assets": False, "bidx": True, "expression": False, "rescale": True, "colormap_name": False}
+RENDERING_PARAMETERS = {
+    "render": False,
+    "assets": False,
+    "bidx": True,
+    "expression": False,
+    "rescale": True,
+    "colormap_name": False,
+}
 """Parameters of a rendering; True for those that may be repeated."""
 
 _ROW = re.compile(ROW_PATTERN, re.ASCII)
@@ -34,7 +41,8 @@ class TileRequest:
     """1, or 2 for a tile of 512 pixels."""
     format: Format | None
     """None: JPEG when the tile is full, else PNG."""
-    rendering: Rendering
+    rendering: Rendering | str
+    """Or the name of one of the collection's."""
     when: When = ALWAYS
     layer_id: str | None = None
     item: tuple[str, str] | None = None
@@ -69,12 +77,17 @@ def read_item_tile(path: Mapping[str, str], query: bytes) -> TileRequest:
     )
 
 
-def read_rendering(values: Query) -> Rendering:
-    """Read how the pixels are to be shown.
+def read_rendering(values: Query) -> Rendering | str:
+    """Read how the pixels are to be shown: in so many words, or by the name of a rendering.
 
     Raises:
         BadParameterError: A parameter is malformed or out of its bounds.
     """
+    if "render" in values:
+        others = [name for name in RENDERING_PARAMETERS if name in values and name != "render"]
+        if others:
+            raise BadParameterError(f"render stands in place of {', '.join(others)}", limit="render")
+        return read_name(values["render"][0], what="render")
     return Rendering(
         asset=read_name(values["assets"][0]) if "assets" in values else "visual",
         indexes=read_bands(values["bidx"]) if "bidx" in values else None,

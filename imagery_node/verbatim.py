@@ -11,8 +11,14 @@ _COMPRESSIONS: dict[Format, int] = {"jpeg": JPEG, "webp": WEBP}
 _START_OF_IMAGE, _END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
 
 
-def stored_tile(cog: Cog, tile: Tile, media: Format) -> bytes | None:
+def stored_tile(cog: Cog, tile: Tile, media: Format, *, at_once: bool = False) -> bytes | None:
     """The tile as the file stores it.
+
+    Args:
+        cog: The file.
+        tile: Of WebMercatorQuad.
+        media: Format that is wanted.
+        at_once: Never wait for the disk and never decode a mask.
 
     Returns:
         A complete JPEG or WebP of 256 × 256 pixels; None unless one block of the file is exactly this tile of
@@ -20,6 +26,7 @@ def stored_tile(cog: Cog, tile: Tile, media: Format) -> bytes | None:
 
     Raises:
         UnreadableAssetError: The block cannot be read.
+        BlockingIOError: It cannot be had at once.
     """
     placed = cog.tile_levels.get(tile.z)
     if placed is None:
@@ -30,19 +37,22 @@ def stored_tile(cog: Cog, tile: Tile, media: Format) -> bytes | None:
     if not whole or level.compression != _COMPRESSIONS.get(media) or level.planar or level.samples - cog.has_alpha != 3:
         return None
     length = int(level.byte_counts[0, row, col])
-    if length == 0 or not _unmasked(cog, index, row, col):
+    if length == 0 or not _unmasked(cog, index, row, col, at_once=at_once):
         return None
-    stored = cog.read(int(level.offsets[0, row, col]), length)
+    read = cog.read_at_once if at_once else cog.read
+    stored = read(int(level.offsets[0, row, col]), length)
     return _complete_jpeg(level, stored) if media == "jpeg" else _opaque_webp(stored)
 
 
-def _unmasked(cog: Cog, index: int, row: int, col: int) -> bool:
+def _unmasked(cog: Cog, index: int, row: int, col: int, *, at_once: bool) -> bool:
     """Whether the mask shows the whole block; it is decoded once per file and block."""
     mask = cog.levels[index].mask
     if mask is None:
         return cog.nodata is None
     key = index, row, col
     if key not in cog.known_full:
+        if at_once:
+            raise BlockingIOError("the mask was not looked at yet")
         cog.known_full[key] = bool(decode_mask(cog, mask, row, col).all())
     return cog.known_full[key]
 

@@ -1,9 +1,9 @@
 """Time in a request: which acquisitions `datetime=` means."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from catalog.search import Interval
 from catalog.timestamp import MAX_TEXT_LENGTH, parse_datetime
@@ -11,6 +11,7 @@ from imagery_node.errors import BadParameterError
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MIDNIGHT = time(0, tzinfo=UTC)
+_DAY = timedelta(days=1)
 _NOON = time(12, tzinfo=UTC)
 _LAST_INSTANT = time(23, 59, 59, 999_999, tzinfo=UTC)
 
@@ -33,12 +34,36 @@ class When:
         )
         return best.date() if best else None
 
+    def search_nearest_date(self, newest: Callable[[Interval], datetime | None]) -> date | None:
+        """As `nearest_date`, among acquisitions of which only the newest within an interval can be asked for."""
+        if self.nearest is None:
+            return None
+        wanted = self.nearest.date()
+        before = newest((None, whole_day(wanted)[1]))
+        if wanted == date.max or (before and before.date() == wanted):
+            return before.date() if before else None
+        first = wanted + _DAY
+        after = newest((whole_day(first)[0], None))
+        while after and first < after.date():
+            middle = first + (after.date() - first) // 2
+            earlier = newest((whole_day(first)[0], whole_day(middle)[1]))
+            if earlier:
+                after = earlier
+            else:
+                first = middle + _DAY
+        return self.nearest_date(filter(None, (before, after)))
+
     def includes(self, acquired: datetime) -> bool:
         """Whether an item that is asked for by its id was acquired then: `latest` is whichever it is."""
         start, end = self.interval or (None, None)
         if (start and acquired < start) or (end and acquired > end):
             return False
         return self.nearest is None or self == LATEST or acquired.date() == self.nearest.date()
+
+
+def whole_day(day: date) -> tuple[datetime, datetime]:
+    """First and last instant of a UTC date."""
+    return datetime.combine(day, _MIDNIGHT), datetime.combine(day, _LAST_INSTANT)
 
 
 ALWAYS = When()

@@ -14,9 +14,12 @@ import apsw
 from catalog.errors import DiskFullError, StoreUnavailableError
 
 DATABASE_FILE = "catalog.db"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_MS = 10_000
 CACHE_KIB = 16 * 1024
+
+_STEPS_BETWEEN_CHECKS = 1000
+"""Of SQLite's machine: some ten microseconds."""
 
 _DAMAGE = (apsw.CorruptError, apsw.NotADBError)
 
@@ -45,6 +48,7 @@ CREATE TABLE change(
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, action TEXT NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL,
     version TEXT NOT NULL, changed TEXT NOT NULL, reason TEXT
 );
+CREATE TABLE loaded(file TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE claim(scene TEXT PRIMARY KEY, fence INTEGER NOT NULL, lock TEXT, heartbeat REAL NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {SCHEMA_VERSION};
 """
@@ -52,6 +56,12 @@ PRAGMA user_version = {SCHEMA_VERSION};
 
 class DamagedDatabaseError(StoreUnavailableError):
     """The file is not a sound database of this program."""
+
+
+class SlowSearchError(StoreUnavailableError):
+    """A search ran into its deadline."""
+
+    transient = True
 
 
 class Database:
@@ -95,14 +105,17 @@ class Database:
         """See that the file is a sound database of this schema.
 
         Raises:
-            DamagedDatabaseError: It is not; it can be rebuilt.
+            DamagedDatabaseError: It is not, or belongs to an older program; it can be rebuilt.
             StoreUnavailableError: It belongs to a newer program.
         """
         with translated():
             connection = self.connection()
             version = connection.pragma("user_version")
             if version != SCHEMA_VERSION:
-                raise StoreUnavailableError(f"{self.path} has schema {version}, this program knows {SCHEMA_VERSION}")
+                older = version < SCHEMA_VERSION
+                raise (DamagedDatabaseError if older else StoreUnavailableError)(
+                    f"{self.path} has schema {version}, this program knows {SCHEMA_VERSION}"
+                )
             if thorough and (found := connection.execute("PRAGMA quick_check(1)").get) != "ok":
                 raise DamagedDatabaseError(f"{self.path} is damaged: {found}")
 
@@ -157,6 +170,17 @@ def immediate(connection: apsw.Connection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def deadline(connection: apsw.Connection, limit_s: float) -> Iterator[None]:
+    """Interrupt a statement that still runs after so many seconds."""
+    end_s = time.monotonic() + limit_s
+    connection.set_progress_handler(lambda: time.monotonic() > end_s, _STEPS_BETWEEN_CHECKS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None)
+
+
+@contextlib.contextmanager
 def translated() -> Iterator[None]:
     """Turn the database's errors into ours."""
     try:
@@ -165,6 +189,8 @@ def translated() -> Iterator[None]:
         raise DamagedDatabaseError(
             f"the catalogue is damaged: {error}; it is rebuilt when it is next opened"
         ) from error
+    except apsw.InterruptError as error:
+        raise SlowSearchError("the search takes too long; ask for less at once") from error
     except apsw.FullError as error:
         raise DiskFullError("the disk is full: the catalogue was not changed") from error
     except apsw.Error as error:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from catalog import lock
-from catalog.sidecar import refill
+from catalog.sidecar import loaded_files, refill
 from catalog.store.claim import LEASE_S
 from catalog.store.database import DATABASE_FILE, DamagedDatabaseError, Database
 from catalog.store.sqlite import SqliteStore
@@ -60,9 +60,9 @@ def _make(home: Path) -> None:
         fresh.discard()
         # Followers of the change feed must never see its numbers go back, and the old numbers may be lost.
         fresh.create(first_sequence=time.time_ns() // 1_000_000 if (home / "scenes").exists() else 0)
-        count = refill(SqliteStore(fresh, claims_folder(home)), home)
+        count = refill(SqliteStore(fresh, claims_folder(home)), home, loaded_files(home))
         fresh.close()
         if current.path.exists():
-            logger.warning("the damaged catalogue is kept as %s", current.move_aside().name)
+            logger.warning("the catalogue that could not be used is kept as %s", current.move_aside().name)
         fresh.path.rename(current.path)
         logger.info("made the catalogue of %s with %s items", home, count)

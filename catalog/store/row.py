@@ -1,4 +1,4 @@
-"""Items as rows: the narrow row, its boxes in the R*Tree, the document, and the extent of the collection.
+"""Items as rows: the narrow row, its boxes in the R*Tree, and the document.
 
 Every function works inside the caller's transaction.
 """
@@ -9,8 +9,9 @@ import apsw
 import orjson
 import shapely
 
+from catalog.errors import UnknownItemError
 from catalog.geometry import split_footprint
-from catalog.search import BoundingBox, Footprint
+from catalog.search import Footprint
 from catalog.store.selection import YEAR_US, microseconds
 
 
@@ -61,19 +62,16 @@ def find_key(connection: apsw.Connection, collection: str, item_id: str) -> int 
     return None if found is None else int(found)
 
 
-def widen_extent(connection: apsw.Connection, collection: str, bounds: BoundingBox) -> None:
-    """Let the collection's extent reach around a new footprint."""
-    connection.execute(
-        "UPDATE collection SET west = min(coalesce(west, ?1), ?1), south = min(coalesce(south, ?2), ?2),"
-        " east = max(coalesce(east, ?3), ?3), north = max(coalesce(north, ?4), ?4) WHERE id = ?5",
-        (*bounds, collection),
-    )
+def read_document(connection: apsw.Connection, collection: str, item_id: str) -> tuple[int, bytes]:
+    """Key and document of a listed item.
 
-
-def measure_extent(connection: apsw.Connection, collection: str) -> None:
-    """Set the collection's extent from all its items, after one was taken away or moved."""
-    connection.execute(
-        "UPDATE collection SET (west, south, east, north) ="
-        " (SELECT min(west), min(south), max(east), max(north) FROM item WHERE collection = ?1) WHERE id = ?1",
-        (collection,),
-    )
+    Raises:
+        UnknownItemError: It is not listed.
+    """
+    found = connection.execute(
+        "SELECT key, document FROM item JOIN document USING (key) WHERE collection = ? AND id = ?",
+        (collection, item_id),
+    ).fetchone()
+    if found is None:
+        raise UnknownItemError(f"there is no item {item_id!r:.140} in collection {collection!r:.140}")
+    return found[0], found[1]

@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import apsw
 import orjson
@@ -25,6 +24,7 @@ from catalog.search import (
     MAX_LIMIT,
     MAX_TOKEN_LENGTH,
     BoundingBox,
+    Footprint,
     Interval,
     Search,
 )
@@ -37,12 +37,17 @@ FOREVER_US = 1 << 62
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_OF_THESE = "AND collection IN (SELECT value FROM json_each(?))"
 _SIGNATURE_BYTES = 16
+_CHUNK = 512
+"""So many geometries are compared at a time."""
 
 Position = tuple[int, str, str]
 """Where an item stands in the order of answers: reverse_us, collection, id."""
 
 Clause = tuple[str, tuple[float | str, ...]]
 """A piece of SQL and the values of its question marks."""
+
+Row = tuple[str, str, str, int, float, float | None, bytes]
+"""collection, id, version, reverse_us, gsd_m, cloud_cover, WKB."""
 
 Match = tuple[int, int, str, str, bytes]
 """key, reverse_us, collection, id, WKB."""
@@ -120,7 +125,7 @@ def matches(connection: apsw.Connection, selection: Selection, after: Position |
         yield from rows
         return
     shapely.prepare(selection.area)
-    while chunk := list(itertools.islice(rows, selection.limit + 1)):
+    while chunk := list(itertools.islice(rows, _CHUNK)):
         inside = shapely.intersects(selection.area, shapely.from_wkb([row[4] for row in chunk]))
         yield from itertools.compress(chunk, inside)
 
@@ -135,20 +140,34 @@ def place_clause(box: BoundingBox, times: tuple[int, int] | None) -> Clause:
     return timed, (east, west, north, south, -times[0] / YEAR_US, -times[1] / YEAR_US)
 
 
-def footprint_rows(
+def find_footprints(
+    connection: apsw.Connection, collections: Sequence[str] | None, bbox: BoundingBox, interval: Interval | None
+) -> Iterator[Footprint]:
+    """Footprints that intersect a box, newest first."""
+    rows = _footprint_rows(connection, collections, split_bbox(bbox), interval)
+    area = bbox_area(bbox)
+    shapely.prepare(area)
+    while chunk := list(itertools.islice(rows, _CHUNK)):
+        geometries = shapely.from_wkb([row[6] for row in chunk])
+        for row, geometry, inside in zip(chunk, geometries, shapely.intersects(area, geometries), strict=True):
+            if inside:
+                collection, item_id, version, reverse_us, gsd_m, cloud_cover, _ = row
+                acquired = from_microseconds(-reverse_us)
+                yield Footprint(collection, item_id, version, acquired, geometry, gsd_m, cloud_cover)
+
+
+def _footprint_rows(
     connection: apsw.Connection, collections: Sequence[str] | None, boxes: list[BoundingBox], interval: Interval | None
-) -> list[tuple[str, str, str, int, float, float | None, bytes]]:
-    """Collection, id, version, reverse_us, gsd_m, cloud_cover and WKB of items near any of the boxes, newest first."""
+) -> Iterator[Row]:
     times = reverse_times(interval)
     near, near_values = _union([place_clause(box, times) for box in boxes])
     chosen, names = ("", []) if collections is None else (_ONE_OF_THESE, [orjson.dumps(collections).decode()])
-    rows: Any = connection.execute(
+    return connection.execute(
         "SELECT collection, id, version, reverse_us, gsd_m, cloud_cover, geometry"  # noqa: S608  # fixed texts only
         f" FROM ({near}) AS near CROSS JOIN item USING (key)"
         f" WHERE reverse_us BETWEEN ? AND ? {chosen} ORDER BY reverse_us, collection, id",
         (*near_values, *(times or (-FOREVER_US, FOREVER_US)), *names),
     )
-    return list(rows)
 
 
 def _candidates(connection: apsw.Connection, selection: Selection, after: Position | None) -> Iterator[Match]:

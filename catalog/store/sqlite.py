@@ -10,21 +10,20 @@ from typing import Any
 
 import apsw
 import orjson
-import shapely
 
 from catalog.errors import ItemExistsError, UnknownCollectionError, UnknownItemError
-from catalog.geometry import bbox_area, split_bbox
 from catalog.item import check_item
 from catalog.search import Action, BoundingBox, Change, Footprint, Interval, Page, Search
-from catalog.store import row
+from catalog.store import feed, row
 from catalog.store.claim import LEASE_S, ClaimBook
-from catalog.store.database import Database, immediate, translated
-from catalog.store.selection import TokenBook, check_search, footprint_rows, from_microseconds, matches
-from catalog.timestamp import format_datetime, parse_datetime
+from catalog.store.collection_row import measure_extent, put_collection, read_collection, widen_extent
+from catalog.store.database import Database, deadline, immediate, translated
+from catalog.store.selection import TokenBook, check_search, find_footprints, matches
+
+SEARCH_DEADLINE_S = 10.0
+"""L03; measured over the database's work, between two chunks of geometries at the latest."""
 
 _PAGE = 500
-_INSERT_CHANGE = "INSERT INTO change(action, collection, id, version, changed, reason) VALUES (?, ?, ?, ?, ?, ?)"
-_CHANGE_COLUMNS = "sequence, action, change.collection, change.id, version, changed, reason"
 
 
 class SqliteStore:
@@ -40,29 +39,29 @@ class SqliteStore:
         """See `ItemStore`."""
         with self._reading() as connection:
             names = [name for (name,) in connection.execute("SELECT id FROM collection ORDER BY id")]
-            return [_collection(connection, name) for name in names]
+            return [read_collection(connection, name) for name in names]
 
     def collection(self, collection: str) -> dict[str, Any]:
         """See `ItemStore`."""
         with self._reading() as connection:
-            return _collection(connection, collection)
+            return read_collection(connection, collection)
 
     def put_collection(self, document: dict[str, Any]) -> None:
         """See `ItemStore`."""
         with self._writing() as connection:
-            _put_collection(connection, document)
+            _put_collections(connection, [document])
 
     def item(self, collection: str, item_id: str) -> dict[str, Any]:
         """See `ItemStore`."""
         with self._reading() as connection:
-            document: dict[str, Any] = orjson.loads(_document(connection, collection, item_id)[1])
+            document: dict[str, Any] = orjson.loads(row.read_document(connection, collection, item_id)[1])
             return document
 
     def search(self, search: Search) -> Page:
         """See `ItemStore`."""
         selection = check_search(search)
         after = self._tokens.read(search, search.token) if search.token is not None else None
-        with self._reading() as connection:
+        with self._reading() as connection, deadline(connection, SEARCH_DEADLINE_S):
             found = list(islice(matches(connection, selection, after), selection.limit + 1))
             shown = found[: selection.limit]
             items = [
@@ -73,23 +72,15 @@ class SqliteStore:
         return Page(items, self._tokens.write(search, shown[-1][1:4]) if more else None)
 
     def footprints(
-        self, collections: Sequence[str] | None, bbox: BoundingBox, interval: Interval | None
+        self,
+        collections: Sequence[str] | None,
+        bbox: BoundingBox,
+        interval: Interval | None,
+        limit: int | None = None,
     ) -> list[Footprint]:
         """See `ItemStore`."""
         with translated():
-            rows = footprint_rows(self._connection(), collections, split_bbox(bbox), interval)
-        if not rows:
-            return []
-        geometries = shapely.from_wkb([found[6] for found in rows])
-        area = bbox_area(bbox)
-        shapely.prepare(area)
-        return [
-            Footprint(collection, item_id, version, from_microseconds(-reverse_us), geometry, gsd_m, cloud_cover)
-            for (collection, item_id, version, reverse_us, gsd_m, cloud_cover, _), geometry, touches in zip(
-                rows, geometries, shapely.intersects(area, geometries), strict=True
-            )
-            if touches
-        ]
+            return list(islice(find_footprints(self._connection(), collections, bbox, interval), limit))
 
     def claim(self, scene_id: str) -> AbstractContextManager[int]:
         """See `ItemStore`."""
@@ -111,22 +102,41 @@ class SqliteStore:
             )
             return _list(connection, item, footprint)
 
-    def load(self, items: Iterable[dict[str, Any]], *, collections: Iterable[dict[str, Any]] = ()) -> int:
-        """See `ItemStore`."""
-        with self._writing() as connection:
-            for document in collections:
-                _put_collection(connection, document)
-            return _load(connection, items)
-
-    def refill(
-        self, collections: Iterable[dict[str, Any]], items: Iterable[dict[str, Any]], recalled: Iterable[Change]
+    def load(
+        self,
+        items: Iterable[dict[str, Any]],
+        *,
+        collections: Iterable[dict[str, Any]] = (),
+        file: str | None = None,
     ) -> int:
         """See `ItemStore`."""
         with self._writing() as connection:
-            for table in ("place", "document", "item", "tombstone", "collection"):
+            _put_collections(connection, collections)
+            if file is not None:
+                connection.execute("INSERT INTO loaded VALUES (?)", (file,))
+            return _load(connection, items)
+
+    def loaded_files(self) -> set[str]:
+        """See `ItemStore`."""
+        with self._reading() as connection:
+            return {file for (file,) in connection.execute("SELECT file FROM loaded")}
+
+    def refill(
+        self,
+        collections: Iterable[dict[str, Any]],
+        items: Iterable[dict[str, Any]],
+        recalled: Iterable[Change],
+        *,
+        loaded: Iterable[str] = (),
+    ) -> int:
+        """See `ItemStore`."""
+        with self._writing() as connection:
+            if connection.execute("SELECT EXISTS (SELECT 1 FROM collection)").get:
+                feed.raise_sequence(connection)
+            for table in ("place", "document", "item", "tombstone", "collection", "loaded"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
-            for document in collections:
-                _put_collection(connection, document)
+            _put_collections(connection, collections)
+            connection.executemany("INSERT INTO loaded VALUES (?)", [(file,) for file in loaded])
             _load(connection, items)
             for change in recalled:
                 with contextlib.suppress(UnknownItemError):  # its files are gone
@@ -152,13 +162,7 @@ class SqliteStore:
     def tombstones(self) -> list[Change]:
         """See `ItemStore`."""
         with self._reading() as connection:
-            return [
-                _change(values)
-                for values in connection.execute(
-                    f"SELECT {_CHANGE_COLUMNS} FROM tombstone JOIN change USING (sequence)"  # noqa: S608
-                    " ORDER BY change.collection, change.id"
-                )
-            ]
+            return feed.read_tombstones(connection)
 
     def all_items(self) -> Iterator[dict[str, Any]]:
         """See `ItemStore`."""
@@ -178,16 +182,12 @@ class SqliteStore:
     def changes(self, since: int, *, limit: int = 1000) -> list[Change]:
         """See `ItemStore`."""
         with self._reading() as connection:
-            rows = connection.execute(
-                f"SELECT {_CHANGE_COLUMNS} FROM change WHERE sequence > ? ORDER BY sequence LIMIT ?",  # noqa: S608
-                (since, limit),
-            )
-            return [_change(values) for values in rows]
+            return feed.read_changes(connection, since, limit)
 
     def sequence(self) -> int:
         """See `ItemStore`."""
         with translated():
-            return int(self._connection().execute("SELECT coalesce(max(sequence), 0) FROM change").get)
+            return feed.read_sequence(self._connection())
 
     def close(self) -> None:
         """See `ItemStore`."""
@@ -214,37 +214,10 @@ def _check_fence(connection: apsw.Connection, scene_id: str, fence: int) -> None
         raise ItemExistsError(f"scene {scene_id}: another publisher took over while this one paused")
 
 
-def _collection(connection: apsw.Connection, collection: str) -> dict[str, Any]:
-    found = connection.execute(
-        "SELECT document, west, south, east, north,"
-        " (SELECT max(reverse_us) FROM item WHERE collection = ?1),"
-        " (SELECT min(reverse_us) FROM item WHERE collection = ?1) FROM collection WHERE id = ?1",
-        (collection,),
-    ).fetchone()
-    if found is None:
-        raise UnknownCollectionError(f"there is no collection {collection!r:.140}")
-    document: dict[str, Any] = orjson.loads(found[0])
-    if found[5] is not None:
-        times = [format_datetime(from_microseconds(-reverse_us)) for reverse_us in found[5:]]
-        document["extent"] = {"spatial": {"bbox": [list(found[1:5])]}, "temporal": {"interval": [times]}}
-    return document
-
-
-def _put_collection(connection: apsw.Connection, document: dict[str, Any]) -> None:
-    connection.execute(
-        "INSERT INTO collection(id, document) VALUES (?1, ?2) ON CONFLICT(id) DO UPDATE SET document = ?2",
-        (document["id"], orjson.dumps(document)),
-    )
-
-
-def _document(connection: apsw.Connection, collection: str, item_id: str) -> tuple[int, bytes]:
-    found = connection.execute(
-        "SELECT key, document FROM item JOIN document USING (key) WHERE collection = ? AND id = ?",
-        (collection, item_id),
-    ).fetchone()
-    if found is None:
-        raise UnknownItemError(f"there is no item {item_id!r:.140} in collection {collection!r:.140}")
-    return found[0], found[1]
+def _put_collections(connection: apsw.Connection, documents: Iterable[dict[str, Any]]) -> None:
+    changed = [put_collection(connection, document) for document in documents]
+    if any(changed):
+        feed.raise_sequence(connection)
 
 
 def _list(
@@ -254,18 +227,17 @@ def _list(
         raise UnknownCollectionError(f"item {footprint.item_id}: there is no collection {footprint.collection!r}")
     replaced = row.put_item(connection, item, footprint)
     if replaced:
-        row.measure_extent(connection, footprint.collection)
+        measure_extent(connection, footprint.collection)
     else:
-        row.widen_extent(connection, footprint.collection, footprint.geometry.bounds)
-    action = action or ("replace" if replaced else "publish")
-    return _record(connection, action, footprint, datetime.now(UTC))
+        widen_extent(connection, footprint.collection, footprint.geometry.bounds)
+    return feed.record(connection, action or _listing(replaced), footprint, datetime.now(UTC))
 
 
 def _load(connection: apsw.Connection, items: Iterable[dict[str, Any]]) -> int:
     """List many items, but keep those recalled that are recalled."""
     known = {name for (name,) in connection.execute("SELECT id FROM collection")}
     recalled = set(connection.execute("SELECT collection, id FROM tombstone"))
-    now, count, touched = format_datetime(datetime.now(UTC)), 0, set()
+    now, count, touched = datetime.now(UTC), 0, set()
     for item in items:
         footprint = check_item(item)
         if footprint.collection not in known:
@@ -276,36 +248,23 @@ def _load(connection: apsw.Connection, items: Iterable[dict[str, Any]]) -> int:
                 (orjson.dumps(item), footprint.collection, footprint.item_id),
             )
             continue
-        replaced = row.put_item(connection, item, footprint)
-        action = "replace" if replaced else "publish"
-        connection.execute(
-            _INSERT_CHANGE, (action, footprint.collection, footprint.item_id, footprint.version, now, None)
-        )
+        feed.record(connection, _listing(row.put_item(connection, item, footprint)), footprint, now)
         touched.add(footprint.collection)
         count += 1
     for collection in touched:
-        row.measure_extent(connection, collection)
+        measure_extent(connection, collection)
     return count
 
 
+def _listing(replaced: bool) -> Action:
+    return "replace" if replaced else "publish"
+
+
 def _recall(connection: apsw.Connection, collection: str, item_id: str, reason: str | None, when: datetime) -> Change:
-    key, document = _document(connection, collection, item_id)
+    key, document = row.read_document(connection, collection, item_id)
     footprint = check_item(orjson.loads(document))
     row.remove_item(connection, key)
-    row.measure_extent(connection, collection)
-    change = _record(connection, "recall", footprint, when, reason)
+    measure_extent(connection, collection)
+    change = feed.record(connection, "recall", footprint, when, reason)
     connection.execute("INSERT INTO tombstone VALUES (?, ?, ?, ?)", (collection, item_id, change.sequence, document))
     return change
-
-
-def _record(
-    connection: apsw.Connection, action: Action, footprint: Footprint, when: datetime, reason: str | None = None
-) -> Change:
-    values = (action, footprint.collection, footprint.item_id, footprint.version, format_datetime(when), reason)
-    connection.execute(_INSERT_CHANGE, values)
-    return _change((connection.last_insert_rowid(), *values))
-
-
-def _change(values: tuple[Any, ...]) -> Change:
-    sequence, action, collection, item_id, version, changed, reason = values
-    return Change(sequence, action, collection, item_id, version, parse_datetime(changed), reason)

@@ -1,13 +1,19 @@
 """Is the process alive, and may it get requests? Both answers use no worker thread."""
 
+import time
+
 from fastapi import APIRouter
 
+from catalog.errors import CatalogError
 from imagery_node.scene_index import SceneIndex
+
+_ANSWER_HOLDS_S = 1.0
 
 
 def health_routes(index: SceneIndex) -> APIRouter:
     """The routes a supervisor asks."""
     router = APIRouter(tags=["health"])
+    asked_at, refusal = float("-inf"), None
 
     @router.get("/healthz", summary="Alive")
     async def alive() -> dict[str, str]:
@@ -16,8 +22,22 @@ def health_routes(index: SceneIndex) -> APIRouter:
 
     @router.get("/readyz", summary="Ready", responses={503: {"description": "The catalogue cannot answer."}})
     async def ready() -> dict[str, str]:
-        """The catalogue answers."""
-        index.newest()
+        """The catalogue answers, or did a moment ago."""
+        nonlocal asked_at, refusal
+        if time.monotonic() - asked_at > _ANSWER_HOLDS_S:
+            refusal = _refusal(index)
+            asked_at = time.monotonic()
+        if refusal is not None:
+            raise refusal
         return {"status": "ready"}
 
     return router
+
+
+def _refusal(index: SceneIndex) -> CatalogError | None:
+    """Why the catalogue cannot answer."""
+    try:
+        index.newest()
+    except CatalogError as error:
+        return error
+    return None

@@ -22,6 +22,7 @@ from imagery_node.grid import get_grid
 from imagery_node.item_reader import ItemReader, OpenItem
 from imagery_node.layer_document import Document, coarsest_zoom, finest_zoom, tilejson
 from imagery_node.parameter import Id, read_id, read_query
+from imagery_node.renders import complete
 from imagery_node.routes.layers import public_url
 from imagery_node.routes.tiles import ITEM_DATETIME, ITEM_TILE, ITEM_TIME, RENDERING
 from imagery_node.scene_index import SceneIndex
@@ -99,12 +100,13 @@ def item_tilejson_route(index: SceneIndex, settings: ImageryNodeSettings) -> API
     def describe_item_tiles(request: Request, collection: str, item: str, tms: str) -> Document:
         """TileJSON whose tile address carries the time and the rendering asked for here."""
         values = read_query(request.scope["query_string"], {"datetime": False, **RENDERING_PARAMETERS})
-        asset = read_rendering(values).asset
+        rendering = read_rendering(values)
         grid = get_grid(tms)
         snapshot = index.newest()
         when = parse_when(*values.get("datetime", [None]))
         document = snapshot.document(snapshot.scene(read_id(collection), read_id(item), when))
         bbox = document["bbox"]
+        asset = complete(rendering, snapshot, [collection]).asset
         gsd_m = document["assets"].get(asset, {}).get("gsd") or document["properties"].get("gsd")
         finest = finest_zoom(gsd_m, bbox)
         place = ITEM_TILE.format(collection=collection, item=item, tms=grid.name, z="{z}", x="{x}", y="{y}")

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import shapely
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from imagery_node.errors import BadParameterError
 from imagery_node.grid import get_grid
 from imagery_node.layer_document import (
+    MAX_SCENES_LISTED,
     Document,
     dates_document,
     layer_document,
@@ -16,6 +16,7 @@ from imagery_node.layer_document import (
     tilejson,
 )
 from imagery_node.parameter import read_box, read_id, read_point, read_query
+from imagery_node.renders import complete
 from imagery_node.routes.tiles import DATETIME, LAYER_TILE, RENDERING
 from imagery_node.scene_index import SceneIndex
 from imagery_node.settings import ImageryNodeSettings
@@ -62,12 +63,12 @@ def layer_routes(index: SceneIndex, tiles: TileService, settings: ImageryNodeSet
         """TileJSON whose tile address carries the time and the rendering asked for here."""
         values = read_query(request.scope["query_string"], {"datetime": False, **RENDERING_PARAMETERS})
         parse_when(*values.get("datetime", [None]))
-        read_rendering(values)
+        rendering = read_rendering(values)
         get_grid(tms)
         snapshot = index.newest()
-        found = layer_document(
-            snapshot.layer(read_id(layer)), snapshot, public_url(request, settings), attribution=settings.credit_line
-        )
+        asked = snapshot.layer(read_id(layer))
+        complete(rendering, snapshot, asked.collections)
+        found = layer_document(asked, snapshot, public_url(request, settings), attribution=settings.credit_line)
         query = f"?{request.url.query}" if values else ""
         return tilejson(
             found["title"],
@@ -100,17 +101,9 @@ def layer_routes(index: SceneIndex, tiles: TileService, settings: ImageryNodeSet
         when = parse_when(*values["datetime"]) if "datetime" in values else ALWAYS
         snapshot = index.newest()
         found_layer = snapshot.layer(read_id(layer))
-        if "bbox" in values:
-            footprints = snapshot.footprints(found_layer, read_box(values["bbox"][0]), when)
-        else:
-            lon, lat = read_point(values["point"][0])
-            footprints = [
-                footprint
-                for footprint in snapshot.footprints(found_layer, (lon, lat, lon, lat), when)
-                if footprint.geometry.intersects(shapely.Point(lon, lat))
-            ]
-        shown_date = when.nearest_date(footprint.acquired for footprint in footprints)
-        return dates_document([found for found in footprints if shown_date in {None, found.acquired.date()}], snapshot)
+        bbox = read_box(values["bbox"][0]) if "bbox" in values else read_point(values["point"][0]) * 2
+        footprints, _ = snapshot.footprints(found_layer, bbox, when, limit=MAX_SCENES_LISTED + 1)
+        return dates_document(footprints, snapshot)
 
     return router
 

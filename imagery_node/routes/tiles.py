@@ -8,9 +8,10 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from catalog.item import ID_PATTERN, MAX_ID_LENGTH
 from imagery_node.expression import MAX_LENGTH
 from imagery_node.grid import GRID_NAMES, MAX_ZOOM
-from imagery_node.parameter import ID_PATTERN, MAX_ID_LENGTH, NAME_PATTERN
+from imagery_node.parameter import NAME_PATTERN
 from imagery_node.rendering import MAX_INDEXES, colormap_names
 from imagery_node.tile_request import ROW_PATTERN, TileRequest, read_item_tile, read_layer_tile
 from imagery_node.tile_service import TileService
@@ -94,6 +95,11 @@ ITEM_TIME = (
 )
 ITEM_DATETIME = {**DATETIME, "description": ITEM_TIME}
 RENDERING = [
+    _query(
+        "render",
+        "Rendering by its name in the collection, in place of the parameters below; `/raster/layers` lists the names.",
+        {"type": "string", "pattern": NAME_PATTERN},
+    ),
     _query("assets", "Asset to show.", {"type": "string", "pattern": NAME_PATTERN, "default": "visual"}),
     _query(
         "bidx",
@@ -123,5 +129,5 @@ _RESPONSES: dict[int | str, Schema] = {
     200: {"description": "The tile.", "content": {f"image/{kind}": {} for kind in ("png", "jpeg", "webp")}},
     204: {"description": "The grid has this tile, but nothing was imaged here."},
     304: {"description": "The tile the client has is the newest."},
-    404: {"description": "No such layer, item or asset, the item is of another time, or the tile is outside the grid."},
+    404: {"description": "No such layer, item, asset, rendering or tile of the grid, or the item is of another time."},
 }

@@ -2,6 +2,7 @@
 
 import pytest
 
+from catalog.fail_point import SWITCH, VARIABLE
 from catalog.store import open_store
 
 
@@ -15,3 +16,12 @@ def store(home):
     store = open_store(home)
     yield store
     store.close()
+
+
+@pytest.fixture
+def rehearse(monkeypatch):
+    def _rehearse(what):
+        monkeypatch.setenv(SWITCH, "1")
+        monkeypatch.setenv(VARIABLE, what)
+
+    return _rehearse

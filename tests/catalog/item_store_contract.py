@@ -86,6 +86,17 @@ class ItemStoreContract:
         with pytest.raises(UnknownCollectionError):
             store.register(FIRST)
 
+    def test_a_changed_collection_raises_the_sequence_and_the_same_again_does_not(self, filled):
+        before = filled.sequence()
+        filled.put_collection(some_collection("gf1-pms"))
+        filled.load([], collections=[some_collection("gf1-wfv")])
+        assert filled.sequence() == before
+        filled.put_collection(some_collection("gf1-pms") | {"title": "another"})
+        after = filled.sequence()
+        assert before < after < filled.register(FIRST).sequence
+        filled.load([], collections=[some_collection("new")])
+        assert filled.sequence() > after + 1
+
     # Items
 
     def test_an_item_comes_back_as_it_was_registered(self, filled):
@@ -265,6 +276,12 @@ class ItemStoreContract:
         found = filled.footprints(None, (point.x, point.y, point.x, point.y), None)
         assert [footprint.item_id for footprint in found] == scan(ITEMS, area=point)
 
+    def test_a_tile_may_ask_for_the_newest_footprints_only(self, filled):
+        world = (-180, -90, 180, 90)
+        whole = filled.footprints(None, world, None)
+        assert filled.footprints(None, world, None, 7) == filled.footprints(None, world, None, limit=7) == whole[:7]
+        assert filled.footprints(None, world, None, limit=1000) == whole
+
     # Recall and restore
 
     def test_a_recalled_item_is_gone_from_every_answer(self, filled):
@@ -329,6 +346,19 @@ class ItemStoreContract:
         assert (tombstone.item_id, tombstone.reason, tombstone.changed) == (gone.item_id, "why", gone.changed)
         assert filled.sequence() > before
 
+    def test_refilling_with_nothing_raises_the_sequence_too(self, filled):
+        before = filled.sequence()
+        filled.refill([], [], [])
+        assert filled.sequence() > before
+
+    def test_the_name_of_a_loaded_file_is_kept_with_its_items_or_not_at_all(self, filled):
+        filled.load(ITEMS[:1], file="000001.ndjson")
+        with pytest.raises(InvalidItemError):
+            filled.load([{}], file="000002.ndjson")
+        assert filled.loaded_files() == {"000001.ndjson"}
+        filled.refill([], [], [], loaded=["000003.ndjson"])
+        assert filled.loaded_files() == {"000003.ndjson"}
+
     # Claims
 
     def test_a_claim_excludes_another_until_it_is_released(self, store):
@@ -360,4 +390,4 @@ class ItemStoreContract:
         with ThreadPoolExecutor(8) as pool:
             seen = list(pool.map(work, range(40)))
         assert max(seen) == 40
-        assert [change.sequence for change in store.changes(0)] == list(range(1, 41))
+        assert [change.sequence for change in store.changes(0)] == list(range(2, 42))

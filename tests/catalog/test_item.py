@@ -59,6 +59,18 @@ WRONG = {
     "vertices": _set("geometry", to={"type": "Polygon", "coordinates": [[[0, 0]] * 10_001]}),
     "parts": _set("geometry", to={"type": "MultiPolygon", "coordinates": [[RING]] * 101}),
     "bbox": _set("bbox", to=[0, 0, 1]),
+    "4 numbers": _set("bbox", to=[0, 0, 0, 1, 1, 100]),
+    "links": _set("links", to=None),
+    "rel": _set("links", to=["https://example.com"]),
+    "texts href": _set("links", to=[{"rel": ["self"], "href": "https://example.com"}]),
+    "stac_extensions": _set("stac_extensions", to=None),
+    "type None": _set("assets", "visual", "type", to=None),
+    "type 5": _set("assets", "visual", "type", to=5),
+    "media type": _set("assets", "visual", "type", to="图像/tiff"),
+    "instruments": _set("properties", "instruments", to="pms1"),
+    "platform": _set("properties", "platform", to=5),
+    "title": _set("properties", "title", to=5),
+    "layer of all": _set("collection", to="img"),
     "south < north": _set("bbox", to=[0, 1, 1, 0]),
     "href": _set("assets", "visual", to={"type": "image/tiff"}),
     "key": _set("assets", "../visual", to={"href": "./visual.tif"}),
@@ -111,6 +123,14 @@ def test_an_item_without_a_version_is_versioned_by_its_content(item):
     assert is_id(first)
     assert first == check_item(item).version == item_version(dict(reversed(item.items())))
     item["properties"]["title"] = "another"
+    assert item_version(item) != first
+
+
+def test_an_item_with_files_elsewhere_is_versioned_by_its_content_whatever_version_it_states(item):
+    item["assets"]["visual"]["href"] = "/archive/a/visual.tif"
+    first = item_version(item)
+    assert first == check_item(item).version != "1"
+    item["assets"]["visual"]["href"] = "/archive/b/visual.tif"
     assert item_version(item) != first
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from benchmarks.kill_publisher import Publisher, build_scene, rehearse
-from catalog.fail_point import STEPS
+from catalog.fail_point import PUBLISH_STEPS
 from catalog.maintenance import sweep, verify
 from catalog.store import open_store
 
@@ -49,7 +49,7 @@ def test_P05_of_two_publishing_processes_one_wins_every_round(home, tmp_path):
     assert list(verify(home, store)) == []
 
 
-@pytest.mark.parametrize("step", [step for step in STEPS if step != "release"])
+@pytest.mark.parametrize("step", [step for step in PUBLISH_STEPS if step != "release"])
 def test_P05_a_publisher_that_pauses_past_its_lease_cannot_overwrite(home, tmp_path, step):
     paused = Publisher(home, lease_s=0.5, replace=True, fail_point=f"{step}:stop")
     other = Publisher(home, lease_s=0.5, replace=True)

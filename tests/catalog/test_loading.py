@@ -1,6 +1,8 @@
 """`catalog load`: all of a file or nothing, each refusal with its line."""
 
+import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,9 @@ import pytest
 
 from benchmarks.kill_publisher import build_scene, open_every_raster
 from catalog.errors import InvalidItemError
+from catalog.fail_point import SWITCH, VARIABLE
 from catalog.loading import load
+from catalog.maintenance import rebuild, sweep, verify
 from catalog.publishing import publish, recall
 from catalog.search import Search
 from tests.support.stac import COLLECTIONS, scan, some_collection, some_items
@@ -118,14 +122,43 @@ def test_a_published_scene_is_not_loaded_over(home, store, load_lines, items, tm
     publish(build_scene(tmp_path / "built", item_id), home=home, store=store, verify=open_every_raster)
     with pytest.raises(InvalidItemError, match="published scene"):
         load_lines(items[0], items[1] | {"id": item_id, "collection": "gf2-pms"})
-    assert store.sequence() == 1
+    assert [change.item_id for change in store.changes(0)] == [item_id]
+
+
+def test_heights_of_a_bbox_are_dropped_once(home, store, load_lines, items):
+    west, south, east, north = items[0]["bbox"]
+    load_lines(items[0] | {"bbox": [west, south, 0, east, north, 100]})
+    assert store.item(items[0]["collection"], items[0]["id"]) == items[0]
+    rebuild(home, store)
+    assert store.item(items[0]["collection"], items[0]["id"]) == items[0]
+
+
+def test_every_item_is_checked_before_the_store_sees_it(store, load_lines, items, monkeypatch):
+    seen = []
+    load_lines(*(some_collection(collection) for collection in COLLECTIONS))
+    monkeypatch.setattr(store, "load", lambda documents, **_: seen.extend(documents))
+    items[3]["assets"]["visual"]["href"] = "/etc/passwd.tif"
+    with pytest.raises(InvalidItemError, match=r"items\.ndjson:4: "):
+        load_lines(*items)
+    items[2]["bbox"] = None
+    with pytest.raises(InvalidItemError, match=r"items\.ndjson:3: "):
+        load_lines(*items)
+    assert [item["id"] for item in seen] == [item["id"] for item in [*items[:3], *items[:2]]]
+
+
+def test_no_collection_may_be_called_as_the_layer_of_everything(home, store, load_lines, items):
+    with pytest.raises(InvalidItemError, match=r"items\.ndjson:2: .*layer"):
+        load_lines(items[0], items[1] | {"collection": "img"})
+    _nothing_was_loaded(home, store)
 
 
 _LOAD = """
 import sys
 from pathlib import Path
 from catalog.errors import CatalogError
+from catalog.fail_point import SWITCH, VARIABLE
 from catalog.loading import load
+from catalog.maintenance import rebuild, sweep, verify
 from catalog.store import open_store
 home, source, root = map(Path, sys.argv[1:])
 try:
@@ -135,18 +168,53 @@ except CatalogError as error:
 """
 
 
+def _load_in_another_process(home, source, root, **options):
+    return subprocess.run(
+        [sys.executable, "-c", _LOAD, home, source, root],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        **options,
+    )
+
+
+def test_P01_a_load_that_is_killed_before_its_commit_is_never_listed(home, store, load_lines, items, tmp_path):
+    load_lines(*items[:10])
+    source = tmp_path / "killed.ndjson"
+    source.write_bytes(b"\n".join(map(orjson.dumps, items)))
+    rehearsal = os.environ | {SWITCH: "1", VARIABLE: "load:kill"}
+    done = _load_in_another_process(home, source, tmp_path / "archive", env=rehearsal)
+    assert done.returncode == -signal.SIGKILL, done
+    assert sorted(path.name for path in home.glob("loaded/*")) == ["000001.ndjson", "000002.ndjson"]
+    assert [str(finding).partition(" ")[0] for finding in verify(home, store, asset_roots=[tmp_path / "archive"])] == [
+        "loaded/000002.ndjson:"
+    ]
+    assert rebuild(home, store) == 10
+    sweep(home, store, grace_s=900)
+    assert [path.name for path in home.glob("loaded/*")] == ["000001.ndjson"]
+    assert list(verify(home, store, asset_roots=[tmp_path / "archive"])) == []
+
+
+def test_a_sweep_leaves_the_file_of_a_running_load_alone(home, store, load_lines, items, monkeypatch):
+    commit = store.load
+
+    def sweep_before_the_commit(documents, **options):
+        documents = list(documents)
+        sweep(home, store, grace_s=900)
+        return commit(documents, **options)
+
+    monkeypatch.setattr(store, "load", sweep_before_the_commit)
+    load_lines(*items)
+    assert store.loaded_files() == {path.name for path in home.glob("loaded/*")} == {"000001.ndjson"}
+
+
 @pytest.mark.parametrize("limit", [8_000, 40_000, 100_000])
 def test_P03_a_file_size_limit_while_loading_leaves_nothing(home, store, items, tmp_path, limit):
     source = tmp_path / "many.ndjson"
     source.write_bytes(
         b"".join(orjson.dumps(item | {"id": f"{item['id']}-{n}"}) + b"\n" for n in range(9) for item in items)
     )
-    done = subprocess.run(
-        [sys.executable, "-c", _LOAD, home, source, tmp_path / "archive"],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
+    limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))}
+    done = _load_in_another_process(home, source, tmp_path / "archive", **limited)
     assert done.stdout.strip() in {"disk_full", "store_unavailable"}, done
     _nothing_was_loaded(home, store)

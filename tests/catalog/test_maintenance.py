@@ -8,9 +8,10 @@ import orjson
 import pytest
 
 from benchmarks.kill_publisher import build_scene, open_every_raster
+from catalog import maintenance, sidecar
 from catalog.loading import load
 from catalog.maintenance import export, rebuild, sweep, verify
-from catalog.publishing import publish, recall
+from catalog.publishing import publish, recall, restore
 from catalog.search import Search
 from catalog.sidecar import scene_folder
 from catalog.store import open_store
@@ -113,6 +114,43 @@ def test_P26_a_version_without_its_files_is_left_out_of_a_rebuilt_catalogue(home
     assert store.search(Search(ids=(IDS[3],))).items != []
 
 
+@pytest.mark.parametrize("collection_file", [b"{", b"[]", b"{}", b'{"id": "gf1-pms"}', None])
+def test_P26_a_collection_whose_document_is_lost_is_served_with_the_packaged_one(home, collection_file):
+    store = open_store(home)
+    path = home / "scenes/gf2-pms/collection.json"
+    path.unlink() if collection_file is None else path.write_bytes(collection_file)
+    for loaded in home.glob("loaded/*"):
+        loaded.unlink()
+    rebuild(home, store)
+    assert store.item("gf2-pms", IDS[2])
+    assert store.collection("gf2-pms")["renders"]
+
+
+def test_P26_what_cannot_be_read_of_a_loaded_file_is_left_out(home):
+    store = open_store(home)
+    count = len(list(store.all_items()))
+    first, second = sorted(home.glob("loaded/*"))
+    lines = first.read_bytes().splitlines()
+    described = next(n for n, line in enumerate(lines) if orjson.loads(line)["id"] == "unheard-of")
+    lines[described] = b'{"type": "Collection"'
+    gone = [orjson.loads(lines[-1])["id"], orjson.loads(lines[-2])["id"]]
+    lines[-1] = b"\xff\xfe"
+    lines[-2] = orjson.dumps(orjson.loads(lines[-2]) | {"links": None})
+    first.write_bytes(b"\n".join(lines))
+    second.write_bytes(b"[]\n" + second.read_bytes())
+    again = {orjson.loads(line)["id"] for line in second.read_bytes().splitlines()[1:]}
+    assert rebuild(home, store) == count - len(set(gone) - again)
+    assert store.collection("unheard-of")["item_assets"]
+
+
+def test_P26_a_damaged_tombstone_still_keeps_the_scene_recalled(home):
+    store = open_store(home)
+    (scene_folder(home, "gf2-pms", IDS[1]) / "recalled.json").write_bytes(b"\0\0")
+    rebuild(home, store)
+    assert [change.reason for change in store.tombstones() if change.item_id == IDS[1]] == [None]
+    assert sweep(home, store, grace_s=900).resumed == 0
+
+
 def test_a_good_home_has_no_findings(home, tmp_path):
     assert list(verify(home, open_store(home), asset_roots=[tmp_path / "archive"])) == []
 
@@ -162,7 +200,7 @@ def test_a_complete_version_without_a_listing_is_resumed(home):
     item = orjson.loads((scene / "2/item.json").read_bytes())
     item["properties"]["version"] = "2"
     (scene / "2/item.json").write_bytes(orjson.dumps(item))
-    assert sweep(home, store).resumed == 1
+    assert sweep(home, store, grace_s=900).resumed == 1
     assert store.item("gf2-pms", IDS[2])["properties"]["version"] == "2"
 
 
@@ -171,7 +209,7 @@ def test_an_unlisted_version_that_lost_a_file_is_removed(home, tmp_path):
     scene = scene_folder(home, "gf2-pms", IDS[2])
     shutil.copytree(scene / "1", scene / "2")
     (scene / "2/visual.tif").write_bytes(b"short")
-    sweep(home, store)
+    sweep(home, store, grace_s=900)
     assert [path.name for path in scene.iterdir()] == ["1"]
     assert list(verify(home, store, asset_roots=[tmp_path / "archive"])) == []
 
@@ -195,3 +233,44 @@ def test_what_is_exported_can_be_loaded_elsewhere(home, tmp_path):
     ids = [[item["id"] for item in each.search(Search(limit=1000)).items] for each in (store, other)]
     assert ids[0] == ids[1] == scan(list(itertools.chain(store.all_items())))
     assert list(verify(tmp_path / "other", other, asset_roots=[home, tmp_path / "archive"])) == []
+
+
+@pytest.mark.parametrize("looked_at", ["tombstones", "versions"])
+@pytest.mark.parametrize("recalled", [True, False])
+def test_a_sweep_does_not_undo_what_is_recalled_or_restored_meanwhile(home, monkeypatch, recalled, looked_at):
+    store = open_store(home)
+    if not recalled:
+        recall(IDS[0], home=home, store=store, reason="for now")
+    place, name = (sidecar, "tombstones") if looked_at == "tombstones" else (maintenance, "_names")
+    look, done = getattr(place, name), []
+
+    def look_and_wait(folder):
+        seen = list(look(folder))
+        if not done and (folder == home or folder.name == IDS[0]):
+            done.append(True)
+            if recalled:
+                recall(IDS[0], home=home, store=store, reason="bad orbit")
+            else:
+                restore(IDS[0], home=home, store=store)
+        return seen
+
+    monkeypatch.setattr(place, name, look_and_wait)
+    sweep(home, store, grace_s=900)
+    assert done
+    assert (IDS[0] in {change.item_id for change in store.tombstones()}) == recalled
+    assert bool(store.search(Search(ids=(IDS[0],))).items) != recalled
+
+
+def test_a_sweep_stands_another_that_was_faster(home, monkeypatch):
+    store = open_store(home)
+    empty = scene_folder(home, "gf2-pms", "left-empty")
+    empty.mkdir()
+    ask = maintenance.listed_version
+
+    def ask_late(*asked):
+        if asked[-1] == empty.name and empty.exists():
+            empty.rmdir()
+        return ask(*asked)
+
+    monkeypatch.setattr(maintenance, "listed_version", ask_late)
+    sweep(home, store, grace_s=900)

@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks.kill_publisher import build_scene, open_every_raster
 from catalog import sidecar
+from catalog.collection import collection_document
 from catalog.errors import (
     DiskFullError,
     InvalidItemError,
@@ -22,7 +23,7 @@ from catalog.errors import (
     UnknownCollectionError,
     UnknownItemError,
 )
-from catalog.fail_point import STEPS, VARIABLE
+from catalog.fail_point import PUBLISH_STEPS
 from catalog.item import asset_path, item_folder
 from catalog.maintenance import rebuild, sweep, verify
 from catalog.publishing import publish, recall, restore
@@ -58,7 +59,7 @@ def _staged(home):
 
 
 def _nothing_changed(home, store):
-    assert store.sequence() == 0
+    assert store.changes(0) == []
     assert _staged(home) == []
     assert not list(home.glob("scenes/*/*/*"))
     assert list(verify(home, store)) == []
@@ -169,6 +170,16 @@ def test_an_asset_that_is_a_link_is_refused(home, store, built, publish_scene, t
     _nothing_changed(home, store)
 
 
+def test_a_loaded_item_of_the_same_id_is_not_taken_for_the_scene(home, store, built, publish_scene):
+    item = json.loads((built / "item.json").read_text())
+    item["assets"] = {key: {"href": f"/archive/{key}.tif"} for key in item["assets"]}
+    store.load([item], collections=[collection_document("gf2-pms")])
+    with pytest.raises(ItemExistsError, match="loaded"):
+        publish_scene(built)
+    assert publish_scene(built, replace=True).version == "1"
+    assert publish_scene(built).already_published
+
+
 # Recall and restore
 
 
@@ -204,16 +215,14 @@ def test_a_recalled_scene_is_published_again_only_on_purpose(home, store, built,
 
 
 @pytest.mark.parametrize("step", ["recall", "restore"])
-def test_a_crash_within_recall_or_restore_is_finished_by_the_sweep(
-    home, store, built, publish_scene, monkeypatch, step
-):
+def test_a_crash_within_recall_or_restore_is_finished_by_the_sweep(home, store, built, publish_scene, rehearse, step):
     publish_scene(built)
     if step == "restore":
         recall(ID, home=home, store=store, reason="wrong place")
-    monkeypatch.setenv(VARIABLE, f"{step}:enospc")
+    rehearse(f"{step}:enospc")
     with pytest.raises(OSError, match="No space"):
         recall(ID, home=home, store=store, reason="why") if step == "recall" else restore(ID, home=home, store=store)
-    assert sweep(home, store).resumed == 1
+    assert sweep(home, store, grace_s=900).resumed == 1
     assert [change.reason for change in store.tombstones()] == (["why"] if step == "recall" else [])
     assert len(store.search(Search()).items) == (0 if step == "recall" else 1)
     assert list(verify(home, store)) == []
@@ -222,13 +231,13 @@ def test_a_crash_within_recall_or_restore_is_finished_by_the_sweep(
 # P03: a full disk
 
 
-@pytest.mark.parametrize("step", STEPS[: STEPS.index("rename")])
-def test_P03_a_full_disk_at_any_step_changes_nothing(home, store, built, publish_scene, monkeypatch, step):
-    monkeypatch.setenv(VARIABLE, f"{step}:enospc")
+@pytest.mark.parametrize("step", PUBLISH_STEPS[: PUBLISH_STEPS.index("rename")])
+def test_P03_a_full_disk_at_any_step_changes_nothing(home, store, built, publish_scene, rehearse, step):
+    rehearse(f"{step}:enospc")
     with pytest.raises(DiskFullError) as refusal:
         publish_scene(built)
     assert refusal.value.code == "disk_full"
-    monkeypatch.delenv(VARIABLE)
+    rehearse("")
     _nothing_changed(home, store)
     assert not publish_scene(built).already_published
 

@@ -9,7 +9,7 @@ import pytest
 from catalog.errors import ItemExistsError, StoreUnavailableError
 from catalog.search import Search
 from catalog.store import open_store
-from tests.catalog.item_store_contract import FIRST, ITEMS, ItemStoreContract
+from tests.catalog.item_store_contract import FIRST, ITEMS, TRIANGLE, ItemStoreContract
 from tests.support.stac import COLLECTIONS, scan, some_collection
 
 
@@ -64,6 +64,19 @@ def test_a_many_footed_search_takes_the_other_way_and_finds_the_same(tmp_path, m
     assert len(through_the_tree.items) > 50
 
 
+@pytest.mark.parametrize("asked", [{"intersects": TRIANGLE}, {"bbox": (80, 20, 130, 50)}, {}])
+def test_L03_a_search_past_its_deadline_is_given_up(tmp_path, monkeypatch, asked):
+    store = _filled(tmp_path)
+    search = Search(**asked, limit=1000)
+    monkeypatch.setattr("catalog.store.sqlite.SEARCH_DEADLINE_S", -1)
+    with pytest.raises(StoreUnavailableError, match="too long") as refusal:
+        store.search(search)
+    assert refusal.value.transient
+    assert store.footprints(None, (80, 20, 130, 50), None), "other questions have no deadline"
+    monkeypatch.undo()
+    assert store.search(search).items
+
+
 def test_threads_that_end_give_their_connections_back(tmp_path):
     store = _filled(tmp_path)
 
@@ -107,6 +120,13 @@ def test_P29_a_running_reader_turns_to_the_rebuilt_database(tmp_path):
     open_store(tmp_path).put_collection(some_collection("gf1-pms"))
     assert reader.search(Search()).items == []
     assert [document["id"] for document in reader.collections()] == ["gf1-pms"]
+
+
+def test_a_database_of_an_older_program_is_made_anew(tmp_path):
+    store = _filled(tmp_path)
+    store._connection().pragma("user_version", 1)
+    store.close()
+    assert list(open_store(tmp_path).all_items()) == []
 
 
 def test_a_database_of_a_newer_program_is_left_alone(tmp_path):

@@ -1,13 +1,21 @@
 """The assembled application: its routes, its headers, its health, its settings."""
 
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
 from fastapi.routing import iter_route_contexts
 from pydantic import ValidationError
+from pyproj.network import is_network_enabled, set_network_enabled
 from rasterio.env import get_gdal_config
 
+from imagery_node import cog
 from imagery_node.gdal import OPTIONS, pin_options
+from imagery_node.routes.health import health_routes
 from imagery_node.settings import ImageryNodeSettings
-from tests.support.published import address, node_at
+from tests.support.published import address, node_at, put_collection
 
 ITEM = "/raster/collections/gf2-pms/items/OLD"
 ANSWERS = [
@@ -86,6 +94,45 @@ def test_the_node_is_alive_and_ready(node):
     assert node.get("/readyz").json() == {"status": "ready"}
 
 
+def test_the_catalogue_is_asked_once_a_second_whether_it_is_ready():
+    class Index:
+        asked = 0
+
+        def newest(self):
+            self.asked += 1
+
+    index = Index()
+    ready = next(route.endpoint for route in health_routes(index).routes if route.path == "/readyz")
+    assert [asyncio.run(ready()) for _ in range(5)] == [{"status": "ready"}] * 5
+    assert index.asked == 1
+
+
+@pytest.mark.parametrize("header_is_held", [False, True])
+def test_a_slow_disk_holds_up_nobody_who_does_not_read_from_it(tmp_path, monkeypatch, header_is_held):  # T20
+    with node_at(tmp_path) as node:
+        put_collection(node.store, "gf2-pms")
+        node.publish("A", "2024-03-01T03:00:00Z")
+        tile, other = (f"/raster/layers/gf2-pms/{address(suffix='.jpg', dx=dx)}" for dx in (0, 1))
+        if header_is_held:
+            assert node.get(other).headers["server-timing"] == "verbatim"
+        read, asked, disk_turns = cog.os.pread, Event(), Event()
+        monkeypatch.setattr(cog.os, "preadv", _not_in_memory)
+        monkeypatch.setattr(cog.os, "pread", lambda *place: (asked.set(), disk_turns.wait(5), read(*place))[-1])
+        with ThreadPoolExecutor(1) as client:
+            drawn = client.submit(node.get, tile)
+            assert asked.wait(5)
+            begun = time.monotonic()
+            assert node.get("/healthz").status_code == 200
+            assert time.monotonic() - begun < 4
+            assert not drawn.done()
+            disk_turns.set()
+        assert drawn.result().headers["server-timing"] == "verbatim"
+
+
+def _not_in_memory(*_):
+    raise BlockingIOError
+
+
 def test_a_fault_of_ours_tells_nothing_but_its_id(tmp_path, monkeypatch, caplog):  # T19
     with node_at(tmp_path) as node:
         monkeypatch.setattr(node.app.state.tiles, "answer", None)
@@ -100,9 +147,12 @@ def test_a_fault_of_ours_tells_nothing_but_its_id(tmp_path, monkeypatch, caplog)
 def test_gdal_has_every_option_we_set_whatever_the_environment_says(monkeypatch):
     monkeypatch.setenv("GDAL_PAM_ENABLED", "YES")
     monkeypatch.setenv("PROJ_NETWORK", "ON")
+    set_network_enabled(active=True)
     pin_options()
     for name, value in OPTIONS.items():
         assert str(get_gdal_config(name, normalize=False)) == value
+    with ThreadPoolExecutor(1) as thread:
+        assert [is_network_enabled(), thread.submit(is_network_enabled).result()] == [False, False]  # T23
 
 
 def test_settings_come_from_the_environment_and_unknown_ones_are_refused(monkeypatch):

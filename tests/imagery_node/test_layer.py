@@ -25,7 +25,8 @@ def test_there_is_a_layer_per_collection_and_one_of_all():
     assert {name: layer.collections for name, layer in LAYERS.items()} == {
         "img": ("gf1-pms", "gf2-pms"), "gf1-pms": ("gf1-pms",), "gf2-pms": ("gf2-pms",),
     }  # fmt: skip
-    assert [layer.title for layer in LAYERS.values()][1:] == ["gf2-pms", "高分一号"]
+    assert [layer.title for layer in LAYERS.values()][1:] == ["高分一号", "gf2-pms"]
+    assert list(LAYERS) == ["img", "gf1-pms", "gf2-pms"]
 
 
 def test_img_puts_clear_and_unknown_scenes_above_cloudy_ones():

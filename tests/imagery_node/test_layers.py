@@ -18,7 +18,8 @@ def test_a_fresh_node_has_one_layer_without_imagery(tmp_path):
 
 def test_there_is_a_layer_of_everything_and_one_per_collection(node):
     layers = {layer["id"]: layer for layer in node.get("/raster/layers").json()["layers"]}
-    assert set(layers) == {"img", "gf1-pms", "gf2-pms"}
+    assert list(layers) == ["img", "gf1-pms", "gf2-pms"]
+    assert layers["img"]["renders"] == layers["gf2-pms"]["renders"] == ["visual", "natural", "false-colour", "of-two"]
     assert layers["img"]["interval"] == ["2024-03-01T03:00:00Z", "2024-09-10T03:00:00Z"]
 
 
@@ -88,6 +89,13 @@ def test_tilejson_of_an_item_covers_that_item(node):
     assert (document["minzoom"], document["maxzoom"]) == (13, 14)
 
 
+def test_tilejson_knows_the_renderings_of_a_collection(node):
+    for place in ("layers/gf2-pms", "collections/gf2-pms/items/OLD"):
+        tilejson = f"/raster/{place}/WebMercatorQuad/tilejson.json"
+        assert node.get(f"{tilejson}?render=false-colour").json()["tiles"][0].endswith("?render=false-colour")
+        assert node.get(f"{tilejson}?render=nope").status_code == 404
+
+
 def test_the_scenes_of_a_tile_are_listed_in_drawing_order_with_those_that_show(node):
     scenes = node.get(f"{IMG}/{address(dx=1, dy=1)}/scenes").json()["scenes"]
     assert [(scene["item"], scene["used"]) for scene in scenes] == [("OTHER", True), ("OLD", False), ("CLOUDY", False)]
@@ -106,6 +114,31 @@ def test_a_tile_with_more_scenes_than_it_may_draw_says_that_it_is_incomplete(tmp
         node.publish("B", "2024-04-01T03:00:00Z")
         assert node.get(f"{IMG}/{address()}").headers["imagery-complete"] == "false"
         assert node.get(f"{IMG}/{address()}/scenes").json()["complete"] is False
+
+
+def test_an_instant_finds_its_scene_however_many_newer_ones_lie_there(tmp_path):
+    with node_at(tmp_path, scenes_per_tile=1) as node:
+        put_collection(node.store, "gf2-pms")
+        for month in (3, 4, 5, 6):
+            node.publish(f"OF-{month}", f"2024-0{month}-01T03:00:00Z")
+        found = node.get(f"{IMG}/{address()}/scenes?datetime=2024-03-02").json()
+        assert (found["date"], found["complete"], [scene["item"] for scene in found["scenes"]]) == (
+            "2024-03-01", True, ["OF-3"],
+        )  # fmt: skip
+
+
+def test_dates_are_not_counted_beyond_those_that_one_answer_may_list(tmp_path, monkeypatch):
+    monkeypatch.setattr("imagery_node.layer_document.MAX_SCENES_LISTED", 2)
+    monkeypatch.setattr("imagery_node.routes.layers.MAX_SCENES_LISTED", 2)
+    with node_at(tmp_path) as node:
+        put_collection(node.store, "gf2-pms")
+        for month in (3, 4):
+            node.publish(f"OF-{month}", f"2024-0{month}-01T03:00:00Z")
+        assert len(node.get(f"{IMG}/dates?bbox=-180,-90,180,90").json()["dates"]) == 2
+        node.publish("OF-5", "2024-05-01T03:00:00Z")
+        refused = node.get(f"{IMG}/dates?bbox=-180,-90,180,90")
+        assert (refused.status_code, refused.json()["code"]) == (400, "limit.scenes")
+        assert node.get(f"{IMG}/dates?bbox=-180,-90,180,90&datetime=latest").json()["dates"][0]["date"] == "2024-05-01"
 
 
 @pytest.mark.parametrize("place", [f"point={INSIDE[0]},{INSIDE[1]}", "bbox=116,39,117,41", "bbox=170,39,117,41"])

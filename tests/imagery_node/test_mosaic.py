@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Event
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from rasterio.transform import from_origin
 
 from imagery_node.cog import open_cog
 from imagery_node.cog_cache import CogCache
-from imagery_node.errors import BadRenderingError, UnreadableAssetError
+from imagery_node.errors import BadRenderingError, DeadlineError, UnreadableAssetError
 from imagery_node.grid import get_grid
 from imagery_node.mosaic import draw
 from imagery_node.rendering import Rendering
@@ -87,6 +88,14 @@ def test_no_source_gives_an_empty_picture(cache):
     picture = draw([], BOUNDS, (256, 512), Rendering(), cache)
     assert picture.pixels.shape == (256, 512, 3)
     assert not picture.valid.any()
+
+
+def test_a_drawing_that_was_given_up_opens_no_further_source(paint, cache):
+    given_up = Event()
+    sources = [paint("a", 10, cols=(0, 9)), lambda: given_up.set(), paint("b", 20)]
+    with pytest.raises(DeadlineError, match="source 3 of 3"):
+        draw(sources, BOUNDS, (256, 256), Rendering(), cache, given_up)
+    assert paint.opened == ["a"]
 
 
 def test_P04_a_source_that_cannot_be_read_is_an_error_and_not_a_hole(tmp_path, paint, cache):

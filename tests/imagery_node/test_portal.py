@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 import requests
+from morecantile import Tile
 from PIL import Image
 
 from catalog.publishing import publish
@@ -22,6 +23,7 @@ from catalog.store import open_store
 from cog_builder.elevation import DemFile
 from cog_builder.pipeline import build_delivery
 from cog_builder.settings import CogBuilderSettings
+from imagery_node.grid import get_grid
 from imagery_node.routes.portal import PORTAL
 from tests.support.node import Node
 from tests.support.simulated import LATITUDE, LONGITUDE, Patchwork, tiny_delivery, tiny_dem
@@ -128,6 +130,15 @@ def test_a_click_tells_date_satellite_sensor_resolution_and_the_item(walk):
     assert item["type"] == "Feature"
     assert item["collection"] == "gf1-pms"
     assert item["properties"]["datetime"].startswith("2022-03-15T03:20:11")
+
+
+def test_a_click_asks_for_the_scenes_of_that_very_place(walk):
+    asked = [re.search(r"/(24)/(\d+)/(\d+)/scenes", url) for url in walk.report["requests"] if "/scenes" in url]
+    assert asked
+    for found in asked:
+        west, south, east, north = get_grid("WebMercatorQuad").bbox(Tile(z=24, x=int(found[2]), y=int(found[3])))
+        assert (west + east) / 2 == pytest.approx(LONGITUDE, abs=1e-4)
+        assert (south + north) / 2 == pytest.approx(LATITUDE, abs=1e-4)
 
 
 def test_the_page_is_chinese_first_and_english_on_request(walk):

@@ -10,6 +10,7 @@ import rasterio
 from morecantile import Tile
 from PIL import Image
 
+from imagery_node.errors import SupersededError
 from tests.support.published import CORNER, address, node_at, put_collection
 
 ITEM = "/raster/collections/gf2-pms/items/OLD"
@@ -171,6 +172,21 @@ def test_the_analytic_asset_is_shown_as_its_collection_says(node):
     assert 65 < column < 85
 
 
+def test_a_rendering_of_the_collection_is_asked_for_by_its_name(node):
+    stated = "assets=analytic&bidx=4,3,2&rescale=0,2000"
+    for place in (ITEM, GF2):
+        named = node.get(f"{place}/{address(suffix='.png')}?render=false-colour")
+        assert named.status_code == 200
+        assert named.headers["etag"] == node.get(f"{place}/{address(suffix='.png')}?{stated}").headers["etag"]
+        assert node.get(f"{place}/{address(suffix='.jpg')}?render=visual").headers["server-timing"] == "verbatim"
+        unknown = node.get(f"{place}/{address()}?render=nope")
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+        both = node.get(f"{place}/{address()}?render=natural&bidx=1")
+        assert (both.status_code, both.json()["code"]) == (400, "limit.render")
+        of_two = node.get(f"{place}/{address()}?render=of-two")
+        assert (of_two.status_code, of_two.json()["code"]) == (400, "bad_rendering")
+
+
 def test_an_expression_becomes_colours(node):
     query = "assets=analytic&expression=(b4-b3)/(b4%2Bb3)&rescale=0,1&colormap_name=rdylgn"
     answer = node.get(f"{ITEM}/{address(suffix='.png')}?{query}")
@@ -224,3 +240,26 @@ def test_a_drawing_that_takes_too_long_is_given_up(tmp_path, caplog):  # L03
         answer = node.get(f"{GF2}/{address(suffix='.webp')}")
         assert (answer.status_code, answer.json()["code"]) == (504, "deadline")
         assert time.monotonic() - begun < 0.5
+
+
+def test_a_tile_whose_scenes_are_superseded_meanwhile_is_answered_from_the_newer_catalogue(tmp_path, caplog):
+    with node_at(tmp_path) as node:
+        put_collection(node.store, "gf2-pms")
+        node.publish("A", "2024-03-01T03:00:00Z")
+        service, plans = node.app.state.tiles, []
+        plan = service._plan
+
+        def plan_late(*arguments):
+            plans.append(1)
+            if len(plans) == 1:
+                raise SupersededError("item A has another version than 1 now")
+            return plan(*arguments)
+
+        service._plan = plan_late
+        assert node.get(f"{GF2}/{address(suffix='.jpg')}").status_code == 200
+        plans.clear()
+        service._plan = lambda *_: plan_late(plans.clear())
+        answer = node.get(f"{GF2}/{address(suffix='.webp')}")
+        assert (answer.status_code, answer.json()["code"]) == (503, "superseded")
+        (record,) = [record for record in caplog.records if "another version" in record.message]
+        assert (record.levelname, record.exc_info) == ("WARNING", None)

@@ -77,3 +77,22 @@ def test_no_other_date_is_nearer_than_the_one_chosen(acquired):
     chosen = When(nearest=wanted).nearest_date(acquired)
     assert min(abs(when.date() - wanted.date()) for when in acquired) == abs(chosen - wanted.date())
     assert LATEST.nearest_date(acquired) == max(acquired).date()
+
+
+@given(st.lists(st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))))
+def test_the_nearest_date_is_also_found_by_asking_for_the_newest_of_intervals(acquired):
+    def newest(interval):
+        start, end = interval
+        return max(
+            (when for when in acquired if (not start or start <= when) and (not end or when <= end)), default=None
+        )
+
+    for instant in (utc(2015, 6, 1, 12), *acquired[:2]):
+        nearest, found = (
+            When(nearest=instant).nearest_date(acquired),
+            When(nearest=instant).search_nearest_date(newest),
+        )
+        assert (nearest is None) == (found is None)
+        assert not nearest or abs(nearest - instant.date()) == abs(found - instant.date())
+    assert LATEST.search_nearest_date(newest) == LATEST.nearest_date(acquired)
+    assert ALWAYS.search_nearest_date(newest) is None

@@ -231,8 +231,9 @@ class TestAFullDisk:
 
     @pytest.mark.parametrize("step", ["copy", "seal"])
     def test_while_publishing(self, clean_home, step):
-        reason = self.publish(clean_home, built("gf1-pms").folder, variables={"NODE_FAILPOINT": f"{step}:enospc"})
-        assert "GF1_PMS1_20220315T032011_L1A6312201: No space left on device; nothing was changed" in reason
+        variables = {"NODE_REHEARSAL": "1", "NODE_FAILPOINT": f"{step}:enospc"}
+        reason = self.publish(clean_home, built("gf1-pms").folder, variables=variables)
+        assert "GF1_PMS1_20220315T032011_L1A6312201: No space left on device; free some space" in reason
 
     def test_beyond_the_reserve_of_the_settings(self, clean_home):
         variables = {"CATALOG_DISK_RESERVE_MIB": "100000000"}

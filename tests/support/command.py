@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from imagery_node.cli import app
 
-OURS = ("COG_BUILDER_", "CATALOG_", "IMAGERY_NODE_", "NODE_FAILPOINT")
+OURS = ("COG_BUILDER_", "CATALOG_", "IMAGERY_NODE_", "NODE_FAILPOINT", "NODE_REHEARSAL")
 
 
 def imagery_node(*arguments, variables=None, **options):

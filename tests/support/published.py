@@ -26,7 +26,12 @@ CORNER = Tile(x=13488, y=6204, z=14)
 """North-western tile of the 2 × 2 tiles that every scene covers."""
 INSIDE = (116.38, 39.97)
 """Longitude and latitude in that tile."""
-NATURAL = {"assets": ["analytic"], "bidx": [3, 2, 1], "rescale": [[0, 1000], [0, 2000], [0, 3000]]}
+RENDERS = {
+    "visual": {"assets": ["visual"]},
+    "natural": {"assets": ["analytic"], "bidx": [3, 2, 1], "rescale": [[0, 1000], [0, 2000], [0, 3000]]},
+    "false-colour": {"assets": ["analytic"], "bidx": [4, 3, 2], "rescale": [[0, 2000]]},
+    "of-two": {"assets": ["visual", "analytic"]},
+}
 
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 _BANDS = [{"name": name, "data_type": "uint16", "nodata": 0} for name in ("blue", "green", "red", "nir")]
@@ -38,8 +43,8 @@ def address(tile=CORNER, suffix="", *, dx=0, dy=0):
 
 
 def put_collection(store, collection):
-    """A collection with a natural rendering."""
-    store.put_collection({**some_collection(collection), "renders": {"natural": NATURAL}})
+    """A collection with renderings."""
+    store.put_collection({**some_collection(collection), "renders": RENDERS})
 
 
 def publish_scene(store, home, item_id, when, *, collection="gf2-pms", colour=(90, 120, 150), east=0, **properties):

@@ -9,6 +9,9 @@ import { askDates, askItem, askNode, askScenes, hasImagery, newestOnly } from ".
 import { hideCard, showCard } from "./scene_card.js";
 import { listenForDates, markDate, showDates } from "./time_strip.js";
 
+/** The last zoom of the grid: a tile of it, two metres wide, stands for a place on the map. */
+const POINT_ZOOM = 24;
+
 const asked = readAddress();
 const state = {
   language: asked.language,
@@ -96,8 +99,7 @@ async function inspect(place) {
   map.mark(place);
   showScene();
   try {
-    // The deepest tile is the smallest one: its topmost scene is the one seen at the place.
-    const tile = tileAt(place, state.layer.maxzoom);
+    const tile = tileAt(place, POINT_ZOOM);
     const scenes = await newestScenes((signal) => askScenes(state.layer.id, tile, state.date, signal));
     if (!scenes) return;
     state.card = { place, scenes };
