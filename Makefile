@@ -43,5 +43,5 @@ demo-data/simulated: | .venv/runtime
 	touch $@
 
 demo-data/published: demo-data/simulated
-	$(NODE) publish demo-data/deliveries/GF* --home demo-data/home --dem demo-data/deliveries/dem.tif
+	COG_BUILDER_DEM_VERTICAL_DATUM=ellipsoid $(NODE) publish demo-data/deliveries/GF* --home demo-data/home --dem demo-data/deliveries/dem.tif
 	touch $@

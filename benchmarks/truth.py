@@ -80,7 +80,8 @@ def on_grid_of(cog, truth):
 def gdal_reflectance(scene, image, truth, dem):
     """What rasterio.warp.reproject makes of a raw image on the truth's grid."""
     line = calibration(scene, image)
-    with rasterio.open(truth) as reference, rasterio.open(image.path) as raw:
+    beside = {"GDAL_DISABLE_READDIR_ON_OPEN": "FALSE"}  # GDAL finds the RPC in the .rpb beside the image
+    with rasterio.Env(**beside), rasterio.open(truth) as reference, rasterio.open(image.path) as raw:
         out = np.zeros((image.band_count, *reference.shape), np.float32)
         reproject(
             raw.read().astype(np.float32),

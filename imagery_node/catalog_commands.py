@@ -31,8 +31,16 @@ Settings = TypeVar("Settings", bound=BaseSettings)
 app = typer.Typer(help="Look after the catalogue.", no_args_is_help=True)
 
 
-def open_home(home: Path) -> ItemStore:
-    """Open the catalogue, or end with exit code 78 where the folder cannot be used."""
+def open_home(home: Path, *, new: bool = False) -> ItemStore:
+    """Open the catalogue, or end with exit code 78 where the folder cannot be used.
+
+    Args:
+        home: The node's folder.
+        new: Make a node where there is none; else a mistyped folder would pass for an empty node.
+    """
+    if not new and not any((home / name).exists() for name in ("scenes", "loaded", "catalog.db")):
+        typer.echo(f"--home {home}: no node is there; expected a folder with scenes/ or catalog.db", err=True)
+        raise typer.Exit(BAD_CONFIGURATION)
     try:
         return open_store(home)
     except OSError as error:
@@ -77,7 +85,7 @@ def load_command(
 ) -> None:
     """List items whose files lie elsewhere, below the folders of CATALOG_ASSET_ROOTS."""
     settings = read_settings(CatalogSettings)
-    store = open_home(home)
+    store = open_home(home, new=True)
     with _refusing():
         for file in files:
             count = load(file, home=home, store=store, asset_roots=settings.asset_roots)

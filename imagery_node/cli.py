@@ -56,7 +56,9 @@ LOGGING = {
 
 Paths = Annotated[list[Path], typer.Argument(exists=True, help="Archives (tar.gz, tar, zip) or folders as delivered.")]
 Dem = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Elevation model: GeoTIFF or VRT.")]
-Height = Annotated[float | None, typer.Option(help="Constant ground height instead, metres above the ellipsoid.")]
+Height = Annotated[
+    float | None, typer.Option(min=-500, max=9000, help="Constant ground height instead, metres above the ellipsoid.")
+]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Threads that draw and compress.")]
 Profile = Annotated[Literal["compatible", "compact"] | None, typer.Option(help="Compression of the reflectance files.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per scene on stdout.")]
@@ -127,7 +129,7 @@ def publish_command(
     settings = _builder_settings(workers=workers, profile=profile)
     elevation = _elevation(dem, height, settings)
     catalog_settings = read_settings(CatalogSettings)
-    store = open_home(home)
+    store = open_home(home, new=True)
     sweep(home, store, grace_s=catalog_settings.grace_s)
 
     def published(folder: Path) -> Published:
@@ -175,7 +177,7 @@ def serve(
     os.environ["IMAGERY_NODE_HOME"] = str(home.resolve())
     read_settings(ImageryNodeSettings)
     read_settings(CatalogSettings)
-    open_home(home).close()
+    open_home(home, new=True).close()
     uvicorn.run(
         "imagery_node.app:app_from_environment",
         factory=True,

@@ -74,7 +74,8 @@ class Snapshot:
     ) -> tuple[list[Footprint], date | None]:
         """What the layer holds here and then, topmost first, and the date that a single instant came to mean.
 
-        Of more than `limit` the newest.
+        A date on which the layer holds anything at all is that date everywhere, so that neighbouring tiles agree; any
+        other means the nearest date of the place. Of more than `limit` the newest.
         """
         if not layer.collections:
             return [], None
@@ -82,6 +83,9 @@ class Snapshot:
         def find(interval: Interval | None, limit: int) -> list[Footprint]:
             return self._store.footprints(layer.collections, bbox, interval, limit=limit)
 
+        day = when.day
+        if day is not None and self._store.footprints(layer.collections, WORLD, whole_day(day), limit=1):
+            return layer.order(find(whole_day(day), limit)), day
         shown_date = when.search_nearest_date(
             lambda interval: next((found.acquired for found in find(interval, 1)), None)
         )

@@ -24,6 +24,11 @@ class When:
     nearest: datetime | None = None
     """Show the acquisition date nearest to this instant, and no other."""
 
+    @property
+    def day(self) -> date | None:
+        """The UTC date of a single instant; None for an interval and for `latest`."""
+        return None if self.nearest is None or self == LATEST else self.nearest.date()
+
     def nearest_date(self, acquired: Iterable[datetime]) -> date | None:
         """The UTC date to show out of these acquisition times: the instant's own date if it is among them."""
         wanted = self.nearest
