@@ -154,8 +154,9 @@ def resample(raw: RawPixels, col: Floats, row: Floats, *, saturated_dn: int, int
     inside = (col >= -0.5) & (row >= -0.5) & (col < width - 0.5) & (row < height - 0.5)
     if not inside.any():
         return None
-    left, right = _span(col[inside], width)
-    top, bottom = _span(row[inside], height)
+    whole = inside.all()
+    left, right = _span(col if whole else col[inside], width)
+    top, bottom = _span(row if whole else row[inside], height)
     window = raw.read((top, bottom), (left, right))
     x, y = (col - left).astype(np.float32), (row - top).astype(np.float32)
     values = window.astype(np.float32)
