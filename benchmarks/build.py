@@ -38,7 +38,11 @@ from cog_builder.simulation import SimulationRequest, simulate_delivery
 from cog_builder.source_raster import decode_image
 
 LONGITUDE, LATITUDE = 110.0, 34.0
-KERNELS = {"cubic": (cv2.INTER_CUBIC, Resampling.cubic), "lanczos": (cv2.INTER_LANCZOS4, Resampling.lanczos)}
+KERNELS = {
+    "bilinear": (cv2.INTER_LINEAR, Resampling.bilinear),
+    "cubic": (cv2.INTER_CUBIC, Resampling.cubic),
+    "lanczos": (cv2.INTER_LANCZOS4, Resampling.lanczos),
+}
 
 
 class Patchwork:
