@@ -21,10 +21,10 @@ class CatalogSettings(BaseSettings):
     """Folders below which the assets of loaded items may lie, separated by ':'; published scenes need none."""
 
     disk_reserve_mib: int = Field(default=512, ge=0)
-    """Free space in MiB that publishing never uses: a scene that would need it is refused as `disk_full`."""
+    """Free space in MiB that must be left when a built scene is taken in, else it is refused as `disk_full`."""
 
     grace_s: float = Field(default=900.0, ge=0)
-    """Seconds that the files of a replaced version stay readable after it was replaced."""
+    """Seconds that the files of a replaced version stay on disk, for readers that have them open."""
 
     @field_validator("asset_roots", mode="before")
     @classmethod
