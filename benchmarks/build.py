@@ -13,51 +13,34 @@ threads and read the same files. Printed are CPU seconds, wall seconds and peak 
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 import numpy as np
 import rasterio
-from rasterio import Affine
 from rasterio.enums import Resampling
 
 from benchmarks import gdal_build
 from benchmarks.gdal_build import THREADS
+from benchmarks.ground import LATITUDE, LONGITUDE, Patchwork, make_dem
+from benchmarks.stopwatch import run, spent, started_now
 from cog_builder.deliveries import open_delivery
 from cog_builder.elevation import DemFile
 from cog_builder.footprint import image_outline, rough_bbox
 from cog_builder.map_grid import choose_crs, snapped_grid
 from cog_builder.orthorectification import Placement, resample
 from cog_builder.simulation import SimulationRequest, simulate_delivery
-from cog_builder.source_raster import decode_image
+from cog_builder.source_raster import decode_part
 
-LONGITUDE, LATITUDE = 110.0, 34.0
 KERNELS = {
     "bilinear": (cv2.INTER_LINEAR, Resampling.bilinear),
     "cubic": (cv2.INTER_CUBIC, Resampling.cubic),
     "lanczos": (cv2.INTER_LANCZOS4, Resampling.lanczos),
 }
-
-
-class Patchwork:
-    """A cheap world: fields of random brightness over a slow gradient, with fine grain."""
-
-    def reflectance(self, grid, when):
-        """Blue, green, red, nir at the points of a grid."""
-        col, row = np.meshgrid(np.arange(grid.width), np.arange(grid.height))
-        longitude, latitude = grid.transform @ (col, row)
-        picture = np.zeros((grid.height, grid.width), np.float32)
-        for cell, weight in ((0.02, 0.5), (0.005, 0.3), (0.0004, 0.2)):
-            table = np.random.default_rng(int(1 / cell)).random((97, 89), np.float32)
-            rows, cols = np.floor(latitude / cell).astype(int) % 97, np.floor(longitude / cell).astype(int) % 89
-            picture += weight * table[rows, cols]
-        return np.stack([0.04 + 0.12 * picture, 0.05 + 0.15 * picture, 0.05 + 0.2 * picture, 0.45 - 0.25 * picture], -1)
 
 
 def make(folder, pixels):
@@ -67,15 +50,7 @@ def make(folder, pixels):
     if found:
         return found[0], dem
     folder.mkdir(parents=True, exist_ok=True)
-    half, cell = pixels * 16 / 111_000 * 0.8 + 0.1, 1 / 1200
-    count = round(2 * half / cell)
-    profile = {"driver": "GTiff", "width": count, "height": count, "count": 1, "dtype": "float32", "crs": "EPSG:4326"}
-    side = np.linspace(0, 60 * half, count)
-    heights = 600 + 350 * np.sin(side)[:, None] * np.cos(1.2 * side)[None, :]
-    with rasterio.open(
-        dem, "w", **profile, transform=Affine(cell, 0, LONGITUDE - half, 0, -cell, LATITUDE + half)
-    ) as out:
-        out.write(heights.astype(np.float32), 1)
+    make_dem(dem, pixels * 16)
     request = SimulationRequest(
         satellite="GF1",
         sensor_name="WFV2",
@@ -94,9 +69,9 @@ def make(folder, pixels):
 
 def opened(delivery, dem, workspace):
     """A scene, its ground and its grid."""
-    scene = open_delivery(delivery, Path(workspace))
-    image = scene.multispectral
-    ground = DemFile(dem, "ellipsoid").around(rough_bbox(image), max_cells=16_000_000)
+    [scene] = open_delivery(delivery, Path(workspace))
+    image = scene.main
+    ground = DemFile(dem, "ellipsoid").around(rough_bbox(image.parts[0]), max_cells=16_000_000)
     outline = image_outline(image, ground)
     epsg = choose_crs(float(outline[0].mean()), float(outline[1].mean()), image.gsd_m)
     return scene, ground, outline, snapped_grid(epsg, *outline, image.gsd_m)
@@ -109,9 +84,10 @@ def ortho_ours(delivery, dem, kernel):
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as workspace:
         scene, ground, _, grid = opened(delivery, dem, workspace)
-        image = scene.multispectral
-        raw = decode_image(image, Path(workspace) / "raw")
-        placement = Placement(image.rpc, ground, (image.height, image.width))
+        image = scene.main
+        part = image.parts[0]
+        raw = decode_part(part, len(image.bands), Path(workspace))
+        placement = Placement(part.geometry, ground, (part.height, part.width))
 
         def draw(place):
             top, left = place
@@ -120,7 +96,7 @@ def ortho_ours(delivery, dem, kernel):
             return resample(raw, *position, saturated_dn=1023, interpolation=KERNELS[kernel][0]) is not None
 
         places = [(top, left) for top in range(0, grid.height, 512) for left in range(0, grid.width, 512)]
-        started = resources()
+        started = started_now()
         with ThreadPoolExecutor(THREADS) as pool:
             sum(pool.map(draw, places))
         return spent(started)
@@ -130,36 +106,12 @@ def ortho_gdal(delivery, dem, kernel):
     """rasterio.warp.reproject of the same image onto the same grid."""
     with tempfile.TemporaryDirectory() as workspace:
         scene, _, _, grid = opened(delivery, dem, workspace)
-        with rasterio.open(scene.multispectral.path) as raw:
+        with rasterio.open(scene.main.parts[0].paths[0]) as raw:
             pixels = raw.read()
             out = np.zeros((raw.count, grid.height, grid.width), np.uint16)
-            started = resources()
+            started = started_now()
             gdal_build.warp(raw, pixels, out, f"EPSG:{grid.epsg}", grid.transform, dem, KERNELS[kernel][1])
             return spent(started)
-
-
-def resources():
-    """Wall and CPU clocks now."""
-    return time.perf_counter(), time.process_time()
-
-
-def spent(started):
-    """Seconds since `started`."""
-    return {"wall_s": time.perf_counter() - started[0], "cpu_s": time.process_time() - started[1]}
-
-
-def run(arguments):
-    """A process of its own: its wall time, CPU time and peak memory, children included, or what it printed."""
-    started = time.perf_counter()
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env={**os.environ, "GDAL_CACHEMAX": "256"})
-    printed = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"failed: {arguments}")
-    whole = {"wall_s": time.perf_counter() - started, "cpu_s": usage.ru_utime + usage.ru_stime}
-    lines = [line for line in printed.splitlines() if line.startswith("{")]
-    step = json.loads(lines[-1]) if lines else {}
-    return {**whole, **{key: value for key, value in step.items() if key in whole}, "peak_mib": usage.ru_maxrss / 1024}
 
 
 def main():

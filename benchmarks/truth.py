@@ -27,7 +27,7 @@ from cog_builder.elevation import DemFile
 from cog_builder.pipeline import build_delivery
 from cog_builder.settings import CogBuilderSettings
 
-DELIVERIES = "GF[12]_*_L1A*.tar.gz"
+DELIVERIES = "*.tar.gz"
 
 _GREEN = 1
 _WINDOW_PX = 64
@@ -80,23 +80,33 @@ def on_grid_of(cog, truth):
 def gdal_reflectance(scene, image, truth, dem):
     """What rasterio.warp.reproject makes of a raw image on the truth's grid."""
     line = calibration(scene, image)
-    beside = {"GDAL_DISABLE_READDIR_ON_OPEN": "FALSE"}  # GDAL finds the RPC in the .rpb beside the image
-    with rasterio.Env(**beside), rasterio.open(truth) as reference, rasterio.open(image.path) as raw:
-        out = np.zeros((image.band_count, *reference.shape), np.float32)
+    out = np.zeros((0,))
+    for part in image.parts:
+        warped = gdal_part(part, len(image.bands), truth, dem)
+        out = np.where(out.any(0), out, warped) if out.size else warped
+    return line.reflectance(np.moveaxis(out, 0, -1)) * _SCALE * (out > 0).any(0)[..., None]
+
+
+def gdal_part(part, band_count, truth, dem):
+    """One part of a raw image on the truth's grid, digital numbers; GDAL finds the RPC beside the image."""
+    beside = {"GDAL_DISABLE_READDIR_ON_OPEN": "FALSE"}
+    with rasterio.Env(**beside), rasterio.open(truth) as reference, rasterio.open(part.paths[0]) as raw:
+        out = np.zeros((band_count, *reference.shape), np.float32)
+        place = {"src_crs": raw.crs, "src_transform": raw.transform}
+        if raw.rpcs is not None:
+            place = {"src_crs": "EPSG:4326", "rpcs": raw.rpcs, "RPC_DEM": str(dem)}
         reproject(
             raw.read().astype(np.float32),
             out,
-            rpcs=raw.rpcs,
-            src_crs="EPSG:4326",
+            **place,
             dst_crs=reference.crs,
             dst_transform=reference.transform,
             src_nodata=0,
             dst_nodata=0,
             resampling=Resampling.cubic,
-            RPC_DEM=str(dem),
             tolerance=0,
         )
-    return line.reflectance(np.moveaxis(out, 0, -1)) * _SCALE * (out > 0).any(0)[..., None]
+        return out
 
 
 def errors(ours, truth, good):
@@ -114,9 +124,9 @@ def ergas(ours, truth, good, ratio):
 
 def plain_ratio(scene, truth, dem):
     """Pan-sharpening by a plain ratio on GDAL's warps: bands · pan / mean of the bands' pan-like sum."""
-    ms = gdal_reflectance(scene, scene.multispectral, truth, dem)
+    ms = gdal_reflectance(scene, scene.main, truth, dem)
     pan = gdal_reflectance(scene, scene.pan, truth, dem)[..., 0]
-    ratio = scene.multispectral.gsd_m / scene.pan.gsd_m
+    ratio = scene.main.gsd_m / scene.pan.gsd_m
     side = 2 * round(ratio / 2) + 1
     low = cv2.blur(pan, (side, side))
     return ms * (pan / np.maximum(low, 1))[..., None]
@@ -130,12 +140,12 @@ def measure(delivery, bundles):
     settings = CogBuilderSettings(target_crs=truth["expected_crs"])
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as workspace:
         item = build_delivery(delivery, Path(folder), elevation=DemFile(dem, "ellipsoid"), settings=settings)
-        scene = open_delivery(delivery, Path(workspace))
+        [scene] = open_delivery(delivery, Path(workspace))
         reflectance = truth_folder / "truth_reflectance.tif"
         ours, wanted = on_grid_of(Path(folder) / "analytic.tif", reflectance)
         with rasterio.open(truth_folder / "truth_mask.tif") as mask:
             clear = mask.read(1) == 1
-        peer = np.moveaxis(gdal_reflectance(scene, scene.multispectral, reflectance, dem), -1, 0)
+        peer = np.moveaxis(gdal_reflectance(scene, scene.main, reflectance, dem), -1, 0)
         good = clear & (ours > 0).all(0) & (wanted > 0).all(0) & (peer > 0).all(0)
         made, real = shape(item["geometry"]), make_valid(shape(truth["footprint"]))
         sharpened = (None, None)
@@ -182,12 +192,12 @@ def sharp_errors(scene, cog, truth_folder, dem):
         reproject(rasterio.band(mask, 1), clear, **nearest)
     peer = np.moveaxis(plain_ratio(scene, path, dem), -1, 0)
     good = (clear == 1) & (sharp > 0).all(0) & (wanted > 0).all(0) & (peer > 0).all(0)
-    ratio = scene.multispectral.gsd_m / scene.pan.gsd_m
+    ratio = scene.main.gsd_m / scene.pan.gsd_m
     return ergas(sharp, wanted, good, ratio), ergas(peer, wanted, good, ratio)
 
 
 def main():
-    """Measure every GF-1/GF-2 level 1A delivery."""
+    """Measure every delivery with a truth beside it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundles", type=Path)
     parser.add_argument("--only", default="")

@@ -1,25 +1,21 @@
 """Collections: the packaged documents of known sensors, and what can be said of items nobody described."""
 
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
+from copy import deepcopy
 from typing import Any
-
-import orjson
 
 from catalog.errors import InvalidItemError, UnknownCollectionError
 from catalog.geometry import is_number, read_bbox
 from catalog.item import STAC_VERSION, check_collection_name, check_references, is_id, is_text_list
+from catalog.packaged_collection import collection_rows, packaged_document
 
-_DOCUMENTS = files("catalog") / "collection_documents"
 _ASSET_FIELDS = ("title", "description", "type", "roles", "bands", "gsd")
 _WHOLE_EARTH = [-180, -90, 180, 90]
 
 
-@cache
 def packaged_collections() -> tuple[str, ...]:
     """Ids of the collections that come with the catalogue."""
-    return tuple(sorted(file.name.removesuffix(".json") for file in _DOCUMENTS.iterdir()))
+    return tuple(collection_rows())
 
 
 def collection_document(collection: str) -> dict[str, Any]:
@@ -32,8 +28,7 @@ def collection_document(collection: str) -> dict[str, Any]:
         raise UnknownCollectionError(
             f"no collection {collection!r:.140}; packaged: {', '.join(packaged_collections())}"
         )
-    document: dict[str, Any] = orjson.loads((_DOCUMENTS / f"{collection}.json").read_bytes())
-    return document
+    return deepcopy(packaged_document(collection))
 
 
 def assumed_collection(collection: str, items: Sequence[dict[str, Any]]) -> dict[str, Any]:

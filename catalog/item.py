@@ -23,8 +23,16 @@ ITEM_FILE = "item.json"
 ANALYTIC = "analytic"
 SHARP = "sharp"
 VISUAL = "visual"
+VISUAL_C = "visual-c"
+"""The same picture in tiles of the national grid `c`; only where the builder was asked for it."""
 QUALITY = "quality"
 THUMBNAIL = "thumbnail"
+
+WARNINGS = "imagery_node:warnings"
+"""Property with what is odd about a scene and did not stop it: a list of texts `name: what was found`."""
+
+STEREO = "imagery_node:stereo"
+"""Property with the view of a stereo scene, and the other views' items: `{view, siblings: [{collection, id}]}`."""
 
 REQUIRED_ASSETS = (ANALYTIC, VISUAL, QUALITY, THUMBNAIL)
 REQUIRED_PROPERTIES = ("created", "updated", "title", "platform", "instruments", "constellation", "gsd", "version")
@@ -140,6 +148,23 @@ def item_version(item: dict[str, Any]) -> str:
     Items made elsewhere, whose files lie elsewhere, may state the same version for other pixels.
     """
     return _stated_version(item) or _digest(orjson.dumps(item, option=orjson.OPT_SORT_KEYS))
+
+
+def with_warnings(item: dict[str, Any], warnings: Sequence[str]) -> dict[str, Any]:
+    """The Item with named warnings, such as `saturated: …`, added to those it has."""
+    known = item["properties"].get(WARNINGS, [])
+    told = list(dict.fromkeys([*known, *warnings]))
+    return item | {"properties": item["properties"] | {WARNINGS: told}} if told else item
+
+
+def siblings(item: dict[str, Any]) -> list[tuple[str, str]]:
+    """(collection, id) of the other views of a stereo scene; an item from elsewhere may hold anything there."""
+    stereo = item["properties"].get(STEREO)
+    named = stereo.get("siblings") if isinstance(stereo, dict) else None
+    views = [view for view in named if isinstance(view, dict)] if isinstance(named, list) else []
+    return [
+        (view["collection"], view["id"]) for view in views if is_id(view.get("collection")) and is_id(view.get("id"))
+    ]
 
 
 def acquired(item: dict[str, Any]) -> datetime:

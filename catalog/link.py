@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from starlette.requests import Request
 
-from catalog.item import THUMBNAIL, VISUAL, item_version
+from catalog.item import THUMBNAIL, VISUAL, item_version, siblings
 
 JSON = "application/json"
 GEOJSON = "application/geo+json"
@@ -78,6 +78,7 @@ def published_item(item: dict[str, Any], at: Addresses) -> dict[str, Any]:
         pictures = f"{at.node}/raster/collections/{collection}/items/{item_id}"
         links.append(link("tilejson", f"{pictures}/WebMercatorQuad/tilejson.json"))
         served["stac_extensions"] = _with_map_links(item)
+    links += [link("related", at.item(*view), GEOJSON, title="Stereo view") for view in siblings(item)]
     if THUMBNAIL in assets:
         thumbnail = served["assets"][THUMBNAIL]
         links.append(link("preview", thumbnail["href"], thumbnail.get("type", "image/webp")))

@@ -13,7 +13,7 @@ from catalog.errors import CatalogError, InvalidItemError, ItemExistsError
 from catalog.item import ITEM_FILE, asset_path, item_folder
 from catalog.publishing import listed_version, remove_version, resume
 from catalog.search import ItemStore
-from catalog.staging import checksum
+from catalog.staging import WASTE_SUFFIX, checksum, remove_staged
 
 
 @dataclass
@@ -49,8 +49,10 @@ def sweep(home: Path, store: ItemStore, *, grace_s: float) -> Swept:
         grace_s: How long the files of a replaced version stay.
     """
     swept = Swept()
+    for waste in (home / "staging").glob(f"*{WASTE_SUFFIX}"):  # a worker elsewhere had files of it open
+        shutil.rmtree(waste, ignore_errors=True)
     for path in lock.orphans(home / "staging"):
-        shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+        remove_staged(path.with_suffix(""))
         path.unlink()
         swept.staging_jobs += 1
     with lock.exclusive_if_free(sidecar.loading_lock(home)) as free:

@@ -17,10 +17,11 @@ import orjson
 
 from catalog import sidecar
 from catalog.collection import collection_document
+from catalog.duplicate import find_duplicates
 from catalog.durable import make_folder, naming_a_full_disk, sync_file, sync_folder, write_file
 from catalog.errors import DiskFullError, InvalidItemError, ItemExistsError, UnknownCollectionError, UnknownItemError
 from catalog.fail_point import fail_point
-from catalog.item import ITEM_FILE, item_version
+from catalog.item import ITEM_FILE, item_version, with_warnings
 from catalog.search import Change, ItemStore, Search
 from catalog.staging import check_files, stage_files, staging_folder
 
@@ -41,6 +42,8 @@ class Published:
     version: str
     already_published: bool
     """The scene was listed before, perhaps from a delivery under another name; nothing was changed."""
+    warnings: tuple[str, ...] = ()
+    """What is odd beside the other scenes: another item of the same acquisition."""
 
 
 def publish(
@@ -89,13 +92,15 @@ def publish(
             verify(staged, item)
             check_files(staged, item)
             fail_point("verify")
+            duplicates = find_duplicates(store, item)
+            item = with_warnings(item, duplicates)
             item = _seal_and_rename(staged, item, scene, check_fence=lambda: store.check_fence(item["id"], fence))
         if recalled:
             sidecar.remove_tombstone(home, item["collection"], item["id"])
         change = store.register(item, fence=fence)
         fail_point("registered")
     fail_point("release")
-    return Published(item["collection"], item["id"], change.version, already_published=False)
+    return Published(item["collection"], item["id"], change.version, False, tuple(duplicates))
 
 
 def find_published(collection: str, item_id: str, *, home: Path, store: ItemStore) -> Published | None:

@@ -13,6 +13,8 @@ from catalog import lock
 from catalog.errors import DiskFullError, InvalidItemError
 from catalog.item import resolve_href
 
+WASTE_SUFFIX = ".waste"
+
 
 @contextlib.contextmanager
 def staging_folder(home: Path) -> Iterator[Path]:
@@ -25,7 +27,15 @@ def staging_folder(home: Path) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_staged(folder)
+
+
+def remove_staged(folder: Path) -> None:
+    """Take a staging folder away at once, then delete it: who still writes into it finds it gone."""
+    waste = folder.with_name(folder.name + WASTE_SUFFIX)
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(waste)
+    shutil.rmtree(waste, ignore_errors=True)
 
 
 def stage_files(item: dict[str, Any], folder: Path, staged: Path, *, home: Path, reserve_mib: int) -> None:

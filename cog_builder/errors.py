@@ -4,11 +4,13 @@ CogBuilderError
  ├ UnrecognisedDeliveryError   no reader knows this folder or archive
  ├ UnsafeArchiveError          the archive breaks a rule for untrusted archives (T10, L28, L29)
  ├ IncompleteDeliveryError     a file of the product is missing or cut short
+ ├ WrongChecksumError          the delivery is not what the checksum beside it says
  ├ BadMetadataError            a tag or coefficient is missing, impossible or contradicts the image
  ├ GeolocationError            the scene cannot be placed on the ground (no elevation, RPC off the earth)
  ├ UnreadableImageError        the delivered TIFF cannot be decoded within its limits
  ├ BuildResourceError          the machine ran out of memory or time
- │  └ DiskFullError            there is no room for what has to be written
+ │  ├ DiskFullError            there is no room for what has to be written
+ │  └ WorkerLostError          every worker that took the job died
  └ InvalidCogError             a file that was written does not pass its checks
 """
 
@@ -35,6 +37,12 @@ class IncompleteDeliveryError(CogBuilderError):
     """A file of the product is missing or cut short."""
 
     code = "incomplete_delivery"
+
+
+class WrongChecksumError(CogBuilderError):
+    """The delivery is not what the checksum beside it says."""
+
+    code = "wrong_checksum"
 
 
 class BadMetadataError(CogBuilderError):
@@ -65,6 +73,12 @@ class DiskFullError(BuildResourceError):
     """The file system, the quota or the file size limit leaves no room for what has to be written."""
 
     code = "disk_full"
+
+
+class WorkerLostError(BuildResourceError):
+    """Every worker that took the job died."""
+
+    code = "worker_lost"
 
 
 class InvalidCogError(CogBuilderError):

@@ -17,7 +17,7 @@ from cog_builder.elevation import Elevation
 from cog_builder.errors import GeolocationError, UnreadableImageError
 from cog_builder.quality import FILL
 from cog_builder.rpc import Rpc
-from cog_builder.scene import SourceImage
+from cog_builder.scene import ImagePart, MapReference, Scene, SourceImage
 
 Floats = NDArray[np.float64]
 
@@ -28,24 +28,33 @@ _STAIRCASE_PX = 2**0.5
 """The corners of a traced slanted edge lie in a band of this width, which simplifying takes away."""
 
 
-def image_outline(image: SourceImage, elevation: Elevation) -> tuple[Floats, Floats]:
+def image_outline(image: SourceImage, elevation: Elevation | None) -> tuple[Floats, Floats]:
     """(longitude, latitude) along the outer edge of an image on the ground, and of a lattice inside it.
 
     Raises:
         GeolocationError: The elevation model does not reach the whole image, the RPC cannot be inverted, or the image
             lies across the antimeridian, where its grids would run around the earth.
     """
-    side = np.linspace(-0.5, image.width - 0.5, _POINTS_PER_SIDE)
-    down = np.linspace(-0.5, image.height - 0.5, _POINTS_PER_SIDE)
-    col, row = (axis.ravel() for axis in np.meshgrid(side, down))
-    longitude, latitude = locate_on_ground(image.rpc, elevation, col, row)
+    places = [_part_outline(part, elevation) for part in image.parts]
+    longitude, latitude = (np.concatenate(values) for values in zip(*places, strict=True))
     west, east = float(longitude.min()), float(longitude.max())
     if west < -180 or east > 180:
         raise GeolocationError(
-            f"{image.path.name}: looks at {west:.4f} to {east:.4f} degrees east, expected it inside -180 to 180; "
+            f"{image.name}: looks at {west:.4f} to {east:.4f} degrees east, expected it inside -180 to 180; "
             f"scenes across the antimeridian cannot be built"
         )
     return longitude, latitude
+
+
+def _part_outline(part: ImagePart, elevation: Elevation | None) -> tuple[Floats, Floats]:
+    side = np.linspace(-0.5, part.width - 0.5, _POINTS_PER_SIDE)
+    down = np.linspace(-0.5, part.height - 0.5, _POINTS_PER_SIDE)
+    col, row = (axis.ravel() for axis in np.meshgrid(side, down))
+    if isinstance(part.geometry, MapReference):
+        return part.geometry.locate(col, row)
+    if elevation is None:
+        raise GeolocationError(f"{part.name}: no elevation for an image with a camera model")
+    return locate_on_ground(part.geometry, elevation, col, row)
 
 
 def locate_on_ground(rpc: Rpc, elevation: Elevation, col: Floats, row: Floats) -> tuple[Floats, Floats]:
@@ -75,12 +84,22 @@ def locate_on_ground(rpc: Rpc, elevation: Elevation, col: Floats, row: Floats) -
     return longitude, latitude
 
 
-def rough_bbox(image: SourceImage) -> tuple[float, float, float, float]:
-    """West, south, east, north of an image for any height on earth."""
-    col, row = (axis.ravel() for axis in np.meshgrid([-0.5, image.width - 0.5], [-0.5, image.height - 0.5]))
-    places = [image.rpc.locate(col, row, height_m) for height_m in (-500.0, 9000.0)]
+def rough_bbox(part: ImagePart) -> tuple[float, float, float, float]:
+    """West, south, east, north of what a part of an image shows, for any height on earth."""
+    col, row = (axis.ravel() for axis in np.meshgrid([-0.5, part.width - 0.5], [-0.5, part.height - 0.5]))
+    if isinstance(part.geometry, MapReference):
+        places = [part.geometry.locate(col, row)]
+    else:
+        places = [part.geometry.locate(col, row, height_m) for height_m in (-500.0, 9000.0)]
     longitude, latitude = (np.concatenate(values) for values in zip(*places, strict=True))
     return float(longitude.min()), float(latitude.min()), float(longitude.max()), float(latitude.max())
+
+
+def scene_bbox(scene: Scene) -> tuple[float, float, float, float]:
+    """West, south, east, north of what a scene shows, for any height on earth."""
+    boxes = [rough_bbox(part) for image in scene.images for part in image.parts]
+    west, south, east, north = zip(*boxes, strict=True)
+    return min(west), min(south), max(east), max(north)
 
 
 def valid_footprint(quality: Path) -> BaseGeometry:
@@ -101,10 +120,9 @@ def valid_footprint(quality: Path) -> BaseGeometry:
         raise UnreadableImageError("the delivered image holds nothing but fill: every pixel is 0 in every band")
     parts = rasterio.features.shapes(imaged.view(np.uint8), mask=imaged, transform=transform)
     traced = unary_union([shape(part) for part, _ in parts])
-    pixel_m = transform.a
     largest = max(part.area for part in _polygons(traced))
     kept = [Polygon(part.exterior) for part in _polygons(traced) if part.area > largest / 1000]
-    outline = unary_union(kept).simplify(pixel_m * _STAIRCASE_PX)
+    outline = unary_union(kept).simplify(transform.a * _STAIRCASE_PX)
     to_degrees = Transformer.from_crs(epsg, 4326, always_xy=True)
     points = get_coordinates(outline)
     degrees = np.column_stack(to_degrees.transform(points[:, 0], points[:, 1])).round(7)

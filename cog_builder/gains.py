@@ -1,21 +1,28 @@
-"""Absolute calibration coefficients by year, read from `gains.csv`.
+"""Absolute calibration coefficients by year, read from `gains.csv` and, for GF-4, `gf4_gains.csv`.
 
-Radiance = gain · DN + offset, W m⁻² sr⁻¹ µm⁻¹. The agency (CRESDA) measures the coefficients once a year; they move by
-up to 40 % between years, so those of the year of acquisition are used, else those of the nearest year.
+Radiance = gain · DN + offset, W m⁻² sr⁻¹ µm⁻¹. The agencies measure the coefficients about once a year; they move by up
+to 40 % between years, so those of the year of acquisition are used, else those of the nearest year.
+
+Where public copies of a notice disagree, the table has the figures that most copies have and that lie between those of
+the neighbouring years; `source` says so. The first notice for the wide cameras of GF-1 (2013) gives figures for
+radiance = (DN - offset) / gain; they were turned round. Those of HJ-1 of 2013 hold for its usual gain state, 2.
+The notice of 2015 has a 0 for the pan band of GF-2 PMS2, which is left out.
 """
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TypeVar
 
 from cog_builder.errors import BadMetadataError
 from cog_builder.sensor import Band, Sensor
 
-_Coefficients = dict[str, tuple[float, float]]
+_Key = TypeVar("_Key")
+_ByYear = Mapping[int, tuple[float, float]]
+"""Gain and offset by year."""
 
 
 @dataclass(frozen=True)
@@ -28,29 +35,63 @@ class Calibration:
     """`XML AbsCeof`, `table 2022`, or `table 2022 for 2024` when a neighbouring year had to do."""
 
 
-def calibration_of_year(sensor: Sensor, image: Literal["ms", "pan"], bands: tuple[Band, ...], year: int) -> Calibration:
+def calibration_of_year(sensor: Sensor, bands: tuple[Band, ...], year: int) -> Calibration:
     """The table's coefficients of the year nearest to `year` (the earlier of two equally near).
 
     Raises:
-        BadMetadataError: The table has none for this sensor.
+        BadMetadataError: The table has none for these bands.
     """
-    by_year = _table().get((sensor.satellite, sensor.name, image))
-    if not by_year:
-        raise BadMetadataError(f"{sensor.satellite} {sensor.name} {image}: no calibration coefficients in gains.csv")
-    nearest = min(by_year, key=lambda known: (abs(known - year), known))
-    pairs = [by_year[nearest][band.name] for band in bands]
-    return Calibration(
-        gains=tuple(gain for gain, _ in pairs),
-        offsets=tuple(offset for _, offset in pairs),
-        source=f"table {nearest}" if nearest == year else f"table {nearest} for {year}",
-    )
+    found = [_gains().get((sensor.satellite, sensor.name, band.name), {}) for band in bands]
+    return _nearest(found, year, f"{sensor.satellite} {sensor.name} {', '.join(band.name for band in bands)}")
+
+
+def calibration_of_integration_time(sensor: Sensor, times_ms: tuple[float, ...], year: int) -> Calibration:
+    """The coefficients of a camera whose exposure is set anew for every picture and band, which is that of GF-4.
+
+    Args:
+        sensor: The camera.
+        times_ms: Integration time per band in file order, as the XML has it.
+        year: Of the acquisition; the nearest one is taken, the earlier of two.
+
+    Raises:
+        BadMetadataError: The table has none for these times.
+    """
+    if len(times_ms) != len(sensor.bands):
+        raise BadMetadataError(
+            f"{sensor.satellite} {sensor.name}: {len(times_ms)} integration times, expected {len(sensor.bands)}"
+        )
+    settings = [(band.name, time_ms) for band, time_ms in zip(sensor.bands, times_ms, strict=True)]
+    found = [_gf4_gains().get((sensor.satellite, sensor.name, *setting), {}) for setting in settings]
+    named = ", ".join(f"{name} {time_ms:g} ms" for name, time_ms in settings)
+    calibration = _nearest(found, year, f"{sensor.satellite} {sensor.name} {named}")
+    return Calibration(calibration.gains, calibration.offsets, f"{calibration.source}: {named}")
+
+
+def _nearest(by_band: Iterable[_ByYear], year: int, what: str) -> Calibration:
+    tables = list(by_band)
+    years = set.intersection(*(set(table) for table in tables))
+    if not years:
+        raise BadMetadataError(f"{what}: no calibration coefficients in the table")
+    nearest = min(years, key=lambda known: (abs(known - year), known))
+    gains, offsets = zip(*(table[nearest] for table in tables), strict=True)
+    return Calibration(gains, offsets, f"table {nearest}" if nearest == year else f"table {nearest} for {year}")
 
 
 @cache
-def _table() -> Mapping[tuple[str, str, str], Mapping[int, _Coefficients]]:
-    table: dict[tuple[str, str, str], dict[int, _Coefficients]] = defaultdict(lambda: defaultdict(dict))
-    with Path(__file__).with_name("gains.csv").open(encoding="utf-8", newline="") as lines:
+def _gains() -> Mapping[tuple[str, str, str], _ByYear]:
+    return _read("gains.csv", lambda row: (row["satellite"], row["sensor"], row["band"]))
+
+
+@cache
+def _gf4_gains() -> Mapping[tuple[str, str, str, float], _ByYear]:
+    return _read(
+        "gf4_gains.csv", lambda row: (row["satellite"], row["sensor"], row["band"], float(row["integration_ms"]))
+    )
+
+
+def _read(name: str, key: Callable[[dict[str, str]], _Key]) -> Mapping[_Key, _ByYear]:
+    table: dict[_Key, dict[int, tuple[float, float]]] = defaultdict(dict)
+    with Path(__file__).with_name(name).open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
-            coefficients = table[row["satellite"], row["sensor"], row["image"]][int(row["year"])]
-            coefficients[row["band"]] = (float(row["gain"]), float(row["offset"]))
+            table[key(row)][int(row["year"])] = float(row["gain"]), float(row.get("offset", 0))
     return table

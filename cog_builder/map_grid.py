@@ -9,43 +9,52 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from catalog.reference_system import CGCS2000, GEOGRAPHIC, MAP_CODES, WEB_MERCATOR, WGS84
+from cog_builder.errors import GeolocationError
+
 Floats = NDArray[np.float64]
 
-WEB_MERCATOR = 3857
-MERCATOR_HALF_M = 20037508.342789244
-"""Half the side of the Web Mercator square, π · 6378137 m."""
+EARTH_RADIUS_M = 6378137.0
+"""Equator of both WGS 84 and CGCS2000."""
+METRES_PER_DEGREE = math.radians(EARTH_RADIUS_M)
+"""Of the equator; tile grids in degrees go by it at every latitude."""
+MERCATOR_HALF_M = math.pi * EARTH_RADIUS_M
+"""Half the side of the Web Mercator square."""
 TILE_PX = 256
 BLOCK_PX = 512
 """Side of a block of `analytic`, `sharp` and `quality`."""
 FINE_GSD_M = 4.0
 """Below this, 3-degree zones are used, as CGCS2000 practice has it for large scales."""
 
+_MAX_DRIFT_PX = 0.01
+
 
 @dataclass(frozen=True)
 class MapGrid:
-    """Square north-up pixels in a projected CRS."""
+    """North-up pixels, square in the units of their CRS."""
 
     epsg: int
     left: float
-    """Outer edge of the first column, metres."""
+    """Outer edge of the first column: an easting in metres or a longitude in degrees."""
     top: float
-    """Outer edge of the first row, metres."""
-    pixel_m: float
+    """Outer edge of the first row: a northing in metres or a latitude in degrees."""
+    pixel: float
+    """Side of a pixel in the CRS's unit."""
     width: int
     height: int
 
     @property
     def transform(self) -> Affine:
         """From (column, row), corners at whole numbers, to (x, y)."""
-        return Affine(self.pixel_m, 0, self.left, 0, -self.pixel_m, self.top)
+        return Affine(self.pixel, 0, self.left, 0, -self.pixel, self.top)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Left, bottom, right, top in the grid's CRS."""
         return (
             self.left,
-            self.top - self.height * self.pixel_m,
-            self.left + self.width * self.pixel_m,
+            self.top - self.height * self.pixel,
+            self.left + self.width * self.pixel,
             self.top,
         )
 
@@ -54,16 +63,27 @@ class MapGrid:
 
         CGCS2000 and WGS 84 are taken as equal, as PROJ does (EPSG has only a null transformation).
         """
-        x, y = self.left + col * self.pixel_m, self.top - row * self.pixel_m
+        x, y = self.left + col * self.pixel, self.top - row * self.pixel
+        if self.epsg in GEOGRAPHIC:
+            return x, y
         if self.epsg == WEB_MERCATOR:  # closed form: this runs for every block of every scene
-            radius = MERCATOR_HALF_M / math.pi
-            return np.degrees(x / radius), np.degrees(np.arctan(np.sinh(y / radius)))
+            return np.degrees(x / EARTH_RADIUS_M), np.degrees(np.arctan(np.sinh(y / EARTH_RADIUS_M)))
         return _to_degrees(self.epsg).transform(x, y)
+
+    def pixel_m(self, row: float) -> tuple[float, float]:
+        """Width and height on the ground of the pixels of a row, metres."""
+        if self.epsg not in GEOGRAPHIC | {WEB_MERCATOR}:
+            return self.pixel, self.pixel
+        _, latitude = self.to_degrees(np.zeros(1), np.array([row]))
+        shrink = math.cos(math.radians(float(latitude[0])))
+        if self.epsg == WEB_MERCATOR:
+            return self.pixel * shrink, self.pixel * shrink
+        return self.pixel * METRES_PER_DEGREE * shrink, self.pixel * METRES_PER_DEGREE
 
 
 @cache
 def _to_degrees(epsg: int) -> Transformer:
-    return Transformer.from_crs(epsg, 4326, always_xy=True)  # safe to share: pyproj keeps one context per thread
+    return Transformer.from_crs(epsg, WGS84, always_xy=True)  # safe to share: pyproj keeps one context per thread
 
 
 def choose_crs(longitude: float, latitude: float, gsd_m: float) -> int:
@@ -81,17 +101,52 @@ def choose_crs(longitude: float, latitude: float, gsd_m: float) -> int:
 
 
 def snapped_grid(epsg: int, longitude: Floats, latitude: Floats, gsd_m: float) -> MapGrid:
-    """The smallest grid around points in degrees whose pixel edges are whole multiples of the GSD.
+    """The smallest grid around points in degrees whose pixel edges are whole multiples of its pixel.
 
-    Scenes of one place and one sensor so share their pixels' places on every date. To the right and below it is
-    widened until every overview is exactly half the level before.
+    Scenes of one place and one sensor so share their pixels' places on every date. The pixel is the GSD; in a CRS of
+    degrees, what that is on the equator. To the right and below the grid is widened until every overview is exactly
+    half the level before.
+
+    Raises:
+        GeolocationError: The CRS does not reach there.
     """
-    x, y = Transformer.from_crs(4326, epsg, always_xy=True).transform(longitude, latitude)
-    left, right = math.floor(min(x) / gsd_m), math.ceil(max(x) / gsd_m)
-    bottom, top = math.floor(min(y) / gsd_m), math.ceil(max(y) / gsd_m)
-    width, height = right - left, top - bottom
+    pixel = gsd_m / METRES_PER_DEGREE if epsg in GEOGRAPHIC else gsd_m
+    x, y = Transformer.from_crs(WGS84, epsg, always_xy=True).transform(longitude, latitude)
+    if not np.isfinite((x, y)).all():
+        raise GeolocationError(
+            f"EPSG:{epsg} does not reach longitude {longitude.mean():.2f}, latitude {latitude.mean():.2f}; "
+            f"expected the CRS of a zone near the scene"
+        )
+    left, right = math.floor(min(x) / pixel), math.ceil(max(x) / pixel)
+    bottom, top = math.floor(min(y) / pixel), math.ceil(max(y) / pixel)
+    return _widened(epsg, left * pixel, top * pixel, pixel, right - left, top - bottom)
+
+
+def delivered_grid(epsg: int, transform: Affine, width: int, height: int) -> MapGrid:
+    """The grid of an image that was delivered on a map: its own pixels, widened like `snapped_grid`.
+
+    Args:
+        epsg: CRS of the image.
+        transform: From (column, row), corners at whole numbers, to (x, y).
+        width: Columns of the image.
+        height: Rows of the image.
+
+    Raises:
+        GeolocationError: Its pixels are not north-up squares, or its CRS is none that scenes are built in.
+    """
+    pixel = transform.a
+    drift = max(abs(transform.b) * height, abs(transform.d) * width, abs(transform.e + pixel) * height)
+    if epsg not in MAP_CODES or not pixel > 0 or drift > _MAX_DRIFT_PX * pixel:
+        raise GeolocationError(
+            f"the delivered image lies in EPSG:{epsg} with the transform {tuple(transform)[:6]}, expected square "
+            f"north-up pixels in a CRS that scenes are built in; name another CRS as target to have it drawn anew"
+        )
+    return _widened(epsg, transform.c, transform.f, pixel, width, height)
+
+
+def _widened(epsg: int, left: float, top: float, pixel: float, width: int, height: int) -> MapGrid:
     step = 2 ** overview_count(width, height)
-    return MapGrid(epsg, left * gsd_m, top * gsd_m, gsd_m, -(-width // step) * step, -(-height // step) * step)
+    return MapGrid(epsg, left, top, pixel, -(-width // step) * step, -(-height // step) * step)
 
 
 def overview_count(width: int, height: int) -> int:
@@ -104,24 +159,42 @@ def tile_grid(longitude: Floats, latitude: Floats, gsd_m: float) -> tuple[MapGri
 
     The corner lies on a tile corner of every overview's zoom as well, so that each stored block is one map tile.
     """
-    middle = math.radians((min(latitude) + max(latitude)) / 2)
-    world_px = 2 * MERCATOR_HALF_M * math.cos(middle) / gsd_m
-    zoom = round(math.log2(world_px / TILE_PX))
-    x, y = Transformer.from_crs(4326, WEB_MERCATOR, always_xy=True).transform(longitude, latitude)
-    tile_m = 2 * MERCATOR_HALF_M / 2**zoom
-    first_col, last_col = ((value + MERCATOR_HALF_M) / tile_m for value in (min(x), max(x)))
-    first_row, last_row = ((MERCATOR_HALF_M - value) / tile_m for value in (max(y), min(y)))
+    shrink = math.cos(math.radians((min(latitude) + max(latitude)) / 2))
+    zoom = round(math.log2(2 * MERCATOR_HALF_M * shrink / gsd_m / TILE_PX))
+    x, y = Transformer.from_crs(WGS84, WEB_MERCATOR, always_xy=True).transform(longitude, latitude)
+    corner = -MERCATOR_HALF_M, MERCATOR_HALF_M
+    return _whole_tiles(WEB_MERCATOR, corner, 2 * MERCATOR_HALF_M / 2**zoom, x, y)
+
+
+def cgcs2000_tile_grid(longitude: Floats, latitude: Floats, gsd_m: float) -> tuple[MapGrid, int]:
+    """The same on the national tile grid `c`: EPSG:4490, rows from 90° north, columns from 180° west.
+
+    Level z has tiles of 360° / 2^z, at the equator as large as those of Web Mercator. The level is the one nearest the
+    GSD there, as national practice has it: at every latitude it keeps all detail from north to south.
+    Source: the capabilities of the national service's `c` matrix sets, levels 1–18.
+    """
+    level = round(math.log2(2 * MERCATOR_HALF_M / gsd_m / TILE_PX))
+    return _whole_tiles(CGCS2000, (-180.0, 90.0), 360 / 2**level, longitude, latitude)
+
+
+def _whole_tiles(epsg: int, corner: tuple[float, float], tile: float, x: Floats, y: Floats) -> tuple[MapGrid, int]:
+    """Tiles around points, and how often four of them become one until at most 2 × 2 are left.
+
+    Args:
+        epsg: CRS of everything here.
+        corner: Upper left one of the world.
+        tile: Side of a tile.
+        x: Of the points.
+        y: Of the points.
+    """
+    first_col, last_col = ((value - corner[0]) / tile for value in (min(x), max(x)))
+    first_row, last_row = ((corner[1] - value) / tile for value in (max(y), min(y)))
     overviews = max(0, math.ceil(math.log2(max(last_col - first_col, last_row - first_row, 1))))
     step = 2**overviews
     left, top = math.floor(first_col / step) * step, math.floor(first_row / step) * step
     width = math.ceil(last_col / step) * step - left
     height = math.ceil(last_row / step) * step - top
     grid = MapGrid(
-        WEB_MERCATOR,
-        left * tile_m - MERCATOR_HALF_M,
-        MERCATOR_HALF_M - top * tile_m,
-        tile_m / TILE_PX,
-        width * TILE_PX,
-        height * TILE_PX,
+        epsg, corner[0] + left * tile, corner[1] - top * tile, tile / TILE_PX, width * TILE_PX, height * TILE_PX
     )
     return grid, overviews

@@ -1,4 +1,4 @@
-"""RPC and elevation → map grid: where each output pixel lies in the raw image, and its value there.
+"""Camera and elevation → map grid: where each output pixel lies in the raw image, and its value there.
 
 RPC and height are evaluated on every n-th output pixel only; in between the position is interpolated. n halves until
 the interpolation is off by less than `_TOLERANCE_PX` at the cell centres, so rough ground costs more than smooth.
@@ -15,11 +15,13 @@ from cog_builder.elevation import Elevation
 from cog_builder.errors import GeolocationError
 from cog_builder.map_grid import MapGrid
 from cog_builder.rpc import Rpc
+from cog_builder.scene import MapReference
 
 Floats = NDArray[np.float64]
 
 _TOLERANCE_PX = 0.04
 _COARSEST_STEP = 32
+_REMAP_BANDS = 4
 _KERNEL_MARGIN = 5
 """Raw pixels around a window that the cubic kernel and the filling of fill pixels reach for."""
 
@@ -37,10 +39,11 @@ class RawPixels(Protocol):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the pixels of an image lie: its camera over the ground."""
+    """Where the pixels of an image lie: its camera over the ground, or the map it was delivered on."""
 
-    rpc: Rpc
-    elevation: Elevation
+    geometry: Rpc | MapReference
+    elevation: Elevation | None
+    """Only an image on a map does without."""
     shape: tuple[int, int]
     """(rows, columns) of the image."""
 
@@ -50,6 +53,8 @@ class Placement:
         Raises:
             GeolocationError: No height is known somewhere the image looks.
         """
+        if isinstance(self.geometry, MapReference) and self.geometry.epsg == grid.epsg:
+            return _on_the_same_map(self.geometry, grid, rows, cols)
         height, width = rows[1] - rows[0], cols[1] - cols[0]
         lattice = _Lattice(height, width, _COARSEST_STEP)
         degrees = grid.to_degrees(*lattice.nodes(rows[0] + 0.5, cols[0] + 0.5))
@@ -64,9 +69,14 @@ class Placement:
             step //= 2
 
     def _project(self, longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
+        rpc = self.geometry
+        if isinstance(rpc, MapReference):
+            return rpc.project(longitude, latitude)
+        if self.elevation is None:
+            raise GeolocationError("no elevation for an image with a camera model")
         heights_m = self.elevation.heights_m(longitude, latitude)
         missing = np.isnan(heights_m)
-        col, row = self.rpc.project(longitude, latitude, np.where(missing, self.rpc.height_offset_m, heights_m))
+        col, row = rpc.project(longitude, latitude, np.where(missing, rpc.height_offset_m, heights_m))
         seen = missing & (col > 0) & (row > 0) & (col < self.shape[1] - 1) & (row < self.shape[0] - 1)
         if seen.any():
             raise GeolocationError(
@@ -85,6 +95,17 @@ class Placement:
         exact = self._project(longitude, latitude)
         off = [np.abs(fine.at(near, row_centres, col_centres) - far) for near, far in zip(raw, exact, strict=True)]
         return all(values.max() < _TOLERANCE_PX for values in off)
+
+
+def _on_the_same_map(
+    image: MapReference, grid: MapGrid, rows: tuple[int, int], cols: tuple[int, int]
+) -> tuple[Floats, Floats]:
+    """Exact: where grid and image share their pixels, positions are whole numbers and values are copied."""
+    to_image = ~image.transform @ grid.transform
+    col = np.round(to_image.a * (np.arange(*cols) + 0.5) + to_image.c - 0.5, 6)
+    row = np.round(to_image.e * (np.arange(*rows) + 0.5) + to_image.f - 0.5, 6)
+    across, down = np.meshgrid(col, row)
+    return across, down
 
 
 class _Lattice:
@@ -166,8 +187,19 @@ def resample(raw: RawPixels, col: Floats, row: Floats, *, saturated_dn: int, int
     saturated = np.zeros_like(inside)
     if window.max() >= saturated_dn:
         saturated = (_look_up(_any_band(window, saturated_dn), x, y, cv2.INTER_LINEAR) > 0) & inside
-    drawn = cv2.remap(values, x, y, interpolation, borderMode=cv2.BORDER_REPLICATE)
-    return Resampled(drawn.reshape(*col.shape, -1), inside, saturated)
+    return Resampled(_remap(values, x, y, interpolation), inside, saturated)
+
+
+def _remap(
+    values: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.float32], how: int
+) -> NDArray[np.float32]:
+    """OpenCV's remap for any number of bands: it takes four at a time."""
+    parts = [
+        cv2.remap(values[..., first : first + _REMAP_BANDS], x, y, how, borderMode=cv2.BORDER_REPLICATE)
+        for first in range(0, values.shape[2], _REMAP_BANDS)
+    ]
+    drawn = [part.reshape(*x.shape, -1) for part in parts]
+    return drawn[0] if len(drawn) == 1 else np.concatenate(drawn, axis=2)
 
 
 def _span(positions: Floats, size: int) -> tuple[int, int]:

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from catalog.collection import collection_document
+from catalog.item import VISUAL
 from catalog.timestamp import format_datetime
-from cog_builder.cog_layout import BandInfo, CogLayout, Compression
-from cog_builder.drawing import Drawn, Range, SceneDrawing, inner, widened
+from cog_builder.calibration import REFLECTANCE_SCALE
+from cog_builder.cloud_detector import CloudDetector
+from cog_builder.cog_layout import BandInfo, CogLayout, Lossless, Lossy
+from cog_builder.drawing import Drawn, Range, SceneDrawing
 from cog_builder.map_grid import BLOCK_PX, TILE_PX, MapGrid, overview_count
 from cog_builder.pyramid import Block, Reduce, average, nearest
-from cog_builder.quality import FILL, REACH_PX, cloudy, flags
+from cog_builder.quality import FILL, FLAGS_TEXT, CloudSearch, flags
 from cog_builder.scene import Scene
 from cog_builder.stretch import Stretch
-
-REFLECTANCE_SCALE = 0.0001
-"""Reflectance per step of `analytic` and `sharp`."""
 
 _COLOURS = ("red", "green", "blue")
 
@@ -37,26 +36,26 @@ class Product:
         return rows * cols
 
 
-def analytic_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid, compression: Compression) -> Product:
+def analytic_product(
+    scene: Scene, drawing: SceneDrawing, grid: MapGrid, compression: Lossless, detector: CloudDetector
+) -> Product:
     """`analytic`: reflectance of the multispectral bands, and `quality`: their flags."""
-    names = scene.sensor.common_names
     reflectance = _reflectance_layout(scene, grid, compression)
-    bands = (BandInfo("bit flags: 1 fill, 2 saturated, 4 cloud (low confidence)"),)
+    bands = (BandInfo(f"bit flags: {FLAGS_TEXT}"),)
     quality = CogLayout(grid, bands, "uint8", compression, BLOCK_PX, reflectance.overviews, FILL, _tags(scene))
+    clouds = CloudSearch(detector, scene, drawing.main, grid)
 
     def draw(rows: Range, cols: Range) -> list[Block] | None:
-        wide = drawing.colours(grid, widened(rows, REACH_PX), widened(cols, REACH_PX))
-        if wide is None:
+        drawn = drawing.colours(grid, rows, cols)
+        if drawn is None:
             return None
-        cloud = cloudy(wide.reflectance, names)[inner(REACH_PX)]
-        drawn = wide.cut(REACH_PX)
-        found = flags(drawn.valid, drawn.saturated, cloud)
+        found = flags(drawn.valid, drawn.saturated, clouds.flags(rows, cols))
         return [_reflectance_block(drawn), Block(found[..., None], drawn.valid)]
 
     return Product({"analytic": reflectance, "quality": quality}, [average, nearest], draw)
 
 
-def sharp_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid, compression: Compression) -> Product:
+def sharp_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid, compression: Lossless) -> Product:
     """`sharp`: reflectance of the multispectral bands with the detail of the pan band."""
 
     def draw(rows: Range, cols: Range) -> list[Block] | None:
@@ -66,28 +65,36 @@ def sharp_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid, compressio
     return Product({"sharp": _reflectance_layout(scene, grid, compression)}, [average], draw)
 
 
-def visual_product(scene: Scene, drawing: SceneDrawing, grid: MapGrid, overviews: int) -> Product:
-    """`visual`: the finest picture of the scene, each block a whole map tile."""
-    stretch = Stretch.of_collection(collection_document(scene.collection))
-    names = scene.sensor.common_names
+def visual_product(
+    scene: Scene,
+    drawing: SceneDrawing,
+    grid: MapGrid,
+    overviews: int,
+    stretch: Stretch,
+    *,
+    key: str = VISUAL,
+    compression: Lossy = "jpeg",
+) -> Product:
+    """`visual` or `visual-c`: the finest picture of the scene, each block a whole map tile."""
+    names = tuple(band.name for band in scene.main.bands)
     bands = tuple(BandInfo(colour, color=colour) for colour in _COLOURS)
-    layout = CogLayout(grid, bands, "uint8", "jpeg", TILE_PX, overviews, tags=_tags(scene))
+    layout = CogLayout(grid, bands, "uint8", compression, TILE_PX, overviews, tags=_tags(scene))
 
     def draw(rows: Range, cols: Range) -> list[Block] | None:
         drawn = drawing.finest(grid, rows, cols)
         return None if drawn is None else [Block(stretch.picture(drawn.reflectance, names), drawn.valid)]
 
-    return Product({"visual": layout}, [average], draw)
+    return Product({key: layout}, [average], draw)
 
 
-def _reflectance_layout(scene: Scene, grid: MapGrid, compression: Compression) -> CogLayout:
+def _reflectance_layout(scene: Scene, grid: MapGrid, compression: Lossless) -> CogLayout:
     bands = tuple(
         BandInfo(
-            f"{band.name} {band.common_name}",
-            REFLECTANCE_SCALE,
+            " ".join(filter(None, (band.name, band.common_name))),
+            1.0 if scene.main.gains is None else REFLECTANCE_SCALE,
             band.common_name if band.common_name in _COLOURS else None,
         )
-        for band in scene.sensor.bands
+        for band in scene.main.bands
     )
     overviews = overview_count(grid.width, grid.height)
     return CogLayout(grid, bands, "uint16", compression, BLOCK_PX, overviews, nodata=0, tags=_tags(scene))

@@ -6,15 +6,16 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from pyproj import CRS
-from pyproj.exceptions import CRSError
 
 from catalog.environment import refuse_unknown_variables
-from cog_builder.cog_layout import Compression
+from catalog.reference_system import read_map_code
+from cog_builder.cloud_detector import load_cloud_detector
+from cog_builder.cog_layout import Lossless, Lossy
 from cog_builder.elevation import VerticalDatum
 
 PREFIX = "COG_BUILDER_"
 
+_PROFILES = frozenset({"compatible", "compact", "webp", "c"})
 _WORKER_MIB = 120
 _BASE_MIB = 250
 
@@ -29,11 +30,26 @@ class CogBuilderSettings(BaseSettings):
     dem_vertical_datum: VerticalDatum = "auto"
     """What the elevation model's heights are above: `ellipsoid`, `egm96` (mean sea level; also right for EGM2008 models
     to a metre), or `auto`: the file's own vertical CRS, else the ellipsoid."""
-    target_crs: str | None = Field(default=None, pattern=r"^EPSG:\d{4,6}$")
-    """CRS of analytic, sharp and quality, such as `EPSG:32650`; by default CGCS2000 Gauss-Krüger in China, else UTM."""
-    profile: Literal["compatible", "compact"] = "compatible"
-    """Compression of analytic, sharp and quality: `compatible` is DEFLATE, which old desktop software opens; `compact`
-    is Zstandard, smaller and faster to read."""
+    target_crs: str | None = None
+    """CRS of analytic, sharp and quality, such as `EPSG:4548`; by default that of an image delivered on a map, else
+    CGCS2000 Gauss-Krüger in China and UTM elsewhere. Taken are EPSG:4490 (CGCS2000), 4491–4554 (CGCS2000 Gauss-Krüger,
+    3 and 6 degrees, with and without zone number), 32601–32660 and 32701–32760 (UTM), 3857 and 4326. In degrees a pixel
+    is what the ground sampling distance is on the equator."""
+    profile: str = "compatible"
+    """How the files are written. `compatible`: DEFLATE for analytic, sharp and quality, JPEG for visual, which old
+    desktop software opens. Other names change one thing each and go together with commas between, as in
+    `compact,webp,c`: `compact` takes Zstandard for DEFLATE, smaller and faster to read; `webp` takes WebP for JPEG,
+    about half the size and slower to write; `c` adds the picture visual-c, whose blocks are the tiles of the national
+    grid `c` (EPSG:4490)."""
+    allow_uncalibrated: bool = False
+    """Build scenes whose gains nobody knows, too; their files then hold digital numbers in place of reflectance."""
+    cloud_detector: str = "simple"
+    """Which installed detector flags clouds and their shadows; `simple` is packaged, others come as entry points of the
+    group `imagery_node.cloud_detectors`."""
+    balance: Literal["none", "neighbours"] = "none"
+    """Whether the picture of a scene that is published is matched in colour with those beside it: `neighbours` solves a
+    gain and an offset per colour from the overlaps with published scenes of its collection, keeps them in the item and
+    draws `visual` with them. Other files are not touched."""
     memory_mib: int = Field(default=1024, ge=400, le=1_048_576)
     """What one build may hold in memory, MiB; it decides how many threads work and how much of the DEM is kept."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
@@ -54,15 +70,22 @@ class CogBuilderSettings(BaseSettings):
 
     @field_validator("target_crs")
     @classmethod
-    def _counts_metres(cls, code: str | None) -> str | None:
-        if code is not None:
-            try:
-                crs = CRS.from_user_input(code)
-            except CRSError as error:
-                raise ValueError(f"{code}: no such CRS") from error
-            if not crs.is_projected or {axis.unit_name for axis in crs.axis_info} != {"metre"}:
-                raise ValueError(f"{code} is {crs.name}, expected a projected CRS in metres")
-        return code
+    def _is_built_in(cls, text: str | None) -> str | None:
+        if text is not None:
+            read_map_code(text)
+        return text
+
+    @field_validator("profile")
+    @classmethod
+    def _is_known(cls, text: str) -> str:
+        read_profile(text)
+        return text
+
+    @field_validator("cloud_detector")
+    @classmethod
+    def _is_installed(cls, name: str) -> str:
+        load_cloud_detector(name)
+        return name
 
     @property
     def threads(self) -> int:
@@ -70,9 +93,19 @@ class CogBuilderSettings(BaseSettings):
         return max(1, min(self.workers, (self.memory_mib - _BASE_MIB) // _WORKER_MIB))
 
     @property
-    def lossless(self) -> Compression:
-        """The compression of `profile`."""
-        return "zstd" if self.profile == "compact" else "deflate"
+    def lossless(self) -> Lossless:
+        """Compression of analytic, sharp and quality."""
+        return "zstd" if "compact" in read_profile(self.profile) else "deflate"
+
+    @property
+    def lossy(self) -> Lossy:
+        """Compression of the pictures."""
+        return "webp" if "webp" in read_profile(self.profile) else "jpeg"
+
+    @property
+    def c_grid(self) -> bool:
+        """Whether there is a picture on the grid `c` as well."""
+        return "c" in read_profile(self.profile)
 
     @property
     def dem_cells(self) -> int:
@@ -82,4 +115,18 @@ class CogBuilderSettings(BaseSettings):
     @property
     def epsg(self) -> int | None:
         """The EPSG code of `target_crs`."""
-        return None if self.target_crs is None else int(self.target_crs.removeprefix("EPSG:"))
+        return None if self.target_crs is None else read_map_code(self.target_crs)
+
+
+def read_profile(text: str) -> frozenset[str]:
+    """The names of a profile.
+
+    Raises:
+        ValueError: One is unknown, or two exclude each other.
+    """
+    names = frozenset(text.split(","))
+    if not names <= _PROFILES or ("compatible" in names and names & {"compact", "webp"}):
+        raise ValueError(
+            f"{text!r:.60} is no profile; expected compatible, or any of compact, webp and c with commas between"
+        )
+    return names

@@ -3,6 +3,7 @@
 The flat file has no header and is read with plain positioned reads, so memory stays small whatever the scene's size.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -14,12 +15,13 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from catalog.durable import naming_a_full_disk
 from cog_builder import tiff_decoder
-from cog_builder.errors import BuildResourceError, DiskFullError, UnreadableImageError
-from cog_builder.scene import SourceImage
+from cog_builder.errors import BuildResourceError, DiskFullError, GeolocationError, UnreadableImageError
+from cog_builder.scene import ImagePart, MapReference
 
 _DTYPE = np.dtype("<u2")
 _GDAL_PINS = {
@@ -75,41 +77,91 @@ class RawRaster:
             view, position = view[count:], position + count
 
 
-def decode_image(image: SourceImage, into: Path, *, timeout_s: float = 1800) -> RawRaster:
-    """Decode a delivered TIFF into the flat file `into`.
+@dataclass(frozen=True)
+class BandStack:
+    """An image that was delivered as one file per band."""
+
+    bands: tuple[RawRaster, ...]
+    """All of one size, with one band each."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(rows, columns, bands)."""
+        rows, cols, _ = self.bands[0].shape
+        return rows, cols, len(self.bands)
+
+    def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> NDArray[np.uint16]:
+        """The pixels of a window, as (row, col, band); see `RawRaster.read`."""
+        return np.concatenate([band.read(rows, cols) for band in self.bands], axis=2)
+
+
+def decode_part(part: ImagePart, band_count: int, folder: Path, *, timeout_s: float = 1800) -> RawRaster | BandStack:
+    """Decode the TIFFs of a part into flat files in `folder`.
 
     Args:
-        image: Its width, height and band count must be those of the TIFF.
-        into: A path that does not exist yet, on a disk with room for the raw pixels.
-        timeout_s: The child and everything it started are killed after this time.
+        part: Its width and height must be those of the TIFFs.
+        band_count: Bands of the image.
+        folder: On a disk with room for the raw pixels.
+        timeout_s: A child and everything it started are killed after this time.
 
     Raises:
-        UnreadableImageError: The TIFF cannot be decoded, is of another shape, or breaks the limits of the child.
+        UnreadableImageError: A TIFF cannot be decoded, is of another shape, or breaks the limits of the child.
         DiskFullError: There is no room for the raw pixels.
         BuildResourceError: The time is over.
     """
-    shape = (image.height, image.width, image.band_count)
-    needed = image.height * image.width * image.band_count * _DTYPE.itemsize
+    each = band_count // len(part.paths)
+    shape = (part.height, part.width, each)
+    files = tuple(_decode_file(path, shape, folder / f"{path.stem}.raw", timeout_s) for path in part.paths)
+    return files[0] if len(files) == 1 else BandStack(files)
+
+
+def read_map_reference(path: Path, *, timeout_s: float = 60) -> MapReference | None:
+    """The map an image was delivered on, or None when it is on none.
+
+    Raises:
+        UnreadableImageError: The TIFF cannot be opened within the limits of the child.
+        GeolocationError: Its CRS is none of EPSG's, or its pixels are not square and north up.
+    """
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaints:
+        status = _run(["place", str(path.absolute())], answer, complaints, path.name, timeout_s)
+        if status:
+            raise UnreadableImageError(f"{path.name}: cannot be opened: {_reason(status, complaints)}")
+        answer.seek(0)
+        found = json.loads(answer.read(tiff_decoder.COMPLAINT_BYTES))
+    if found is None:
+        return None
+    if found["epsg"] is None:
+        raise GeolocationError(f"{path.name}: its coordinate reference system has no EPSG code, expected one that has")
+    transform = Affine(*found["transform"])
+    if transform.b or transform.d or not np.isclose(transform.a, -transform.e, rtol=1e-6) or transform.a <= 0:
+        raise GeolocationError(
+            f"{path.name}: pixels of {transform.a:g} by {transform.e:g} turned by {transform.b:g}, {transform.d:g}; "
+            f"expected square ones, north up"
+        )
+    return MapReference(found["epsg"], transform)
+
+
+def _decode_file(path: Path, shape: tuple[int, int, int], into: Path, timeout_s: float) -> RawRaster:
+    needed = int(np.prod(shape)) * _DTYPE.itemsize
     free = shutil.disk_usage(into.parent).free
     if free < needed:
-        raise DiskFullError(f"{image.path.name}: {free} bytes free, expected {needed} for raw pixels")
-    command = [sys.executable, "-I", "-W", "ignore", str(Path(tiff_decoder.__file__))]
-    arguments = [str(image.path.absolute()), str(into.absolute()), *map(str, shape)]
-    with naming_a_full_disk(image.path.name, DiskFullError), tempfile.TemporaryFile() as complaints:
-        status = _run([*command, *arguments], complaints, image.path.name, timeout_s)
+        raise DiskFullError(f"{path.name}: {free} bytes free, expected {needed} for raw pixels")
+    arguments = ["decode", str(path.absolute()), str(into.absolute()), *map(str, shape)]
+    with naming_a_full_disk(path.name, DiskFullError), tempfile.TemporaryFile() as complaints:
+        status = _run(arguments, subprocess.DEVNULL, complaints, path.name, timeout_s)
         if status == tiff_decoder.DISK_FULL:
-            raise DiskFullError(f"{image.path.name}: no room for {needed} bytes of raw pixels")
+            raise DiskFullError(f"{path.name}: no room for {needed} bytes of raw pixels")
         if status or into.stat().st_size != needed:
-            raise UnreadableImageError(f"{image.path.name}: cannot be decoded: {_reason(status, complaints)}")
+            raise UnreadableImageError(f"{path.name}: cannot be decoded: {_reason(status, complaints)}")
     return RawRaster(into, shape)
 
 
-def _run(command: list[str], complaints: IO[bytes], name: str, timeout_s: float) -> int:
+def _run(arguments: list[str], answer: IO[bytes] | int, complaints: IO[bytes], name: str, timeout_s: float) -> int:
     """Exit status of a child in its own session, with next to no environment; it never outlives this call."""
     child = subprocess.Popen(  # noqa: S603  # our own script, arguments are not interpreted
-        command,
+        [sys.executable, "-I", "-W", "ignore", str(Path(tiff_decoder.__file__)), *arguments],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=answer,
         stderr=complaints,
         cwd="/",
         env=_GDAL_PINS,
@@ -118,7 +170,7 @@ def _run(command: list[str], complaints: IO[bytes], name: str, timeout_s: float)
     try:
         return child.wait(timeout_s)
     except subprocess.TimeoutExpired as error:
-        raise BuildResourceError(f"{name}: timeout: not decoded within {timeout_s:g} s") from error
+        raise BuildResourceError(f"{name}: timeout: not done within {timeout_s:g} s") from error
     finally:
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)

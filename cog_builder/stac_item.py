@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,11 +11,15 @@ from typing import Any
 import rasterio
 from shapely.geometry.base import BaseGeometry
 
-from catalog.item import ITEM_FILE
+from catalog.collection import collection_document
+from catalog.item import ITEM_FILE, STEREO, VISUAL_C
 from catalog.timestamp import format_datetime
+from cog_builder.balance import Balance
+from cog_builder.calibration import REFLECTANCE_SCALE
 from cog_builder.elevation import Elevation
 from cog_builder.footprint import as_geojson
-from cog_builder.product import REFLECTANCE_SCALE
+from cog_builder.pansharpening import METHOD
+from cog_builder.quality import FLAGS_TEXT
 from cog_builder.scene import Scene
 from cog_builder.sensor import Band
 
@@ -29,17 +34,17 @@ _EXTENSIONS = {
     "view": "v1.1.0",
 }
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
-_SIDE_FILE_TYPES = {".xml": "application/xml", ".rpb": "text/plain"}
-_PROVIDERS = [
-    {
-        "name": "中国资源卫星应用中心 CRESDA",
-        "roles": ["producer", "licensor"],
-        "url": "https://www.cresda.com",
-    }
-]
+_SIDE_FILE_TYPES = {".xml": "application/xml", ".rpb": "text/plain", ".txt": "text/plain"}
 
 
-def scene_item(scene: Scene, folder: Path, *, geometry: BaseGeometry, elevation: Elevation) -> dict[str, Any]:
+def scene_item(
+    scene: Scene,
+    folder: Path,
+    *,
+    geometry: BaseGeometry,
+    elevation: Elevation | None,
+    balance: Balance | None = None,
+) -> dict[str, Any]:
     """The Item of a scene whose files lie in `folder`; hrefs are relative to it.
 
     Args:
@@ -47,6 +52,7 @@ def scene_item(scene: Scene, folder: Path, *, geometry: BaseGeometry, elevation:
         folder: The finished version folder, all but `item.json`.
         geometry: Valid-pixel footprint in degrees.
         elevation: Where the heights of the orthorectification come from.
+        balance: What its picture was balanced with.
     """
     now = format_datetime(datetime.now(UTC).replace(microsecond=0))
     assets = _assets(scene, folder)
@@ -56,11 +62,11 @@ def scene_item(scene: Scene, folder: Path, *, geometry: BaseGeometry, elevation:
         "created": now,
         "updated": now,
         "platform": scene.sensor.platform,
-        "constellation": "gaofen",
+        "constellation": scene.sensor.constellation,
         "instruments": [scene.sensor.instrument],
         "gsd": scene.finest_gsd_m,
         "license": "other",
-        "providers": _PROVIDERS,
+        "providers": collection_document(scene.collection)["providers"],
         "version": "1",
         "eo:cloud_cover": scene.cloud_cover,
         "sat:absolute_orbit": scene.orbit,
@@ -74,14 +80,14 @@ def scene_item(scene: Scene, folder: Path, *, geometry: BaseGeometry, elevation:
         "proj:transform": assets["analytic"]["proj:transform"],
         "processing:level": scene.level,
         "processing:software": {"imagery-node": version("imagery-node")},
-        "processing:lineage": (
-            f"Delivered {scene.level}; top-of-atmosphere reflectance with gains from {scene.calibration_source}; "
-            f"orthorectified with the delivered RPC and {elevation.source}"
-            + ("; pan-sharpened by smoothing filter-based intensity modulation" if scene.pan else "")
-        ),
+        "processing:lineage": _lineage(scene, elevation),
+        "imagery_node:balance": None if balance is None else balance.as_property(),
         "imagery_node:calibration_source": scene.calibration_source,
+        "imagery_node:dialect": scene.dialect,
         "imagery_node:source": scene.facts or None,
-        "imagery_node:warnings": [*scene.warnings, *elevation.warnings] or None,
+        STEREO: _stereo(scene),
+        "imagery_node:unproven": list(scene.unproven) or None,
+        "imagery_node:warnings": [*scene.warnings, *(elevation.warnings if elevation else ())] or None,
     }
     return {
         "type": "Feature",
@@ -99,14 +105,42 @@ def scene_item(scene: Scene, folder: Path, *, geometry: BaseGeometry, elevation:
     }
 
 
+def _lineage(scene: Scene, elevation: Elevation | None) -> str:
+    """What was done, in a sentence."""
+    steps = [f"Delivered {scene.level}"]
+    if scene.main.gains is None:
+        steps.append("digital numbers, for nobody knows the gains")
+    else:
+        steps.append(f"top-of-atmosphere reflectance with gains from {scene.calibration_source}")
+    if elevation is not None:
+        steps.append(f"orthorectified with the delivered RPC and {elevation.source}")
+    else:
+        steps.append("on the map it was delivered on")
+    if scene.pan is not None:
+        steps.append(f"pan-sharpened by {METHOD}")
+    return "; ".join(steps)
+
+
+def _stereo(scene: Scene) -> dict[str, Any] | None:
+    """The view, and the Items of the other views that came with it."""
+    if scene.stereo is None:
+        return None
+    others = [{"collection": collection, "id": item_id} for collection, item_id in scene.stereo.siblings]
+    return {"view": scene.stereo.view, "siblings": others}
+
+
 def write_item(item: dict[str, Any], folder: Path) -> None:
     """Write `item.json`, the last file of a version folder."""
     (folder / ITEM_FILE).write_text(json.dumps(item, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def _assets(scene: Scene, folder: Path) -> dict[str, Any]:
-    spectral = [_band(band) for band in scene.sensor.bands]
-    values = {"data_type": "uint16", "nodata": 0, "raster:scale": REFLECTANCE_SCALE, "raster:offset": 0}
+    spectral = [_band(band) for band in scene.main.bands]
+    values: dict[str, Any] = {"data_type": "uint16", "nodata": 0}
+    title, roles = "Digital numbers", ["data"]
+    if scene.main.gains is not None:
+        values |= {"raster:scale": REFLECTANCE_SCALE, "raster:offset": 0}
+        title, roles = "Top-of-atmosphere reflectance", ["data", "reflectance"]
     reflectance = {
         "bands": [{**_prefixed(band), **values} for band in spectral],
         "eo:bands": spectral,
@@ -114,16 +148,14 @@ def _assets(scene: Scene, folder: Path) -> dict[str, Any]:
     colours = {
         "bands": [{"name": name, "eo:common_name": name, "data_type": "uint8"} for name in ("red", "green", "blue")]
     }
-    coarse, fine = scene.multispectral.gsd_m, scene.finest_gsd_m
+    coarse, fine = scene.main.gsd_m, scene.finest_gsd_m
     assets = {
         "visual": _cog(folder / "visual.tif", "Picture", ["visual", "overview"], fine, colours),
-        "analytic": _cog(
-            folder / "analytic.tif", "Top-of-atmosphere reflectance", ["data", "reflectance"], coarse, reflectance
-        ),
+        "analytic": _cog(folder / "analytic.tif", title, roles, coarse, reflectance),
         "quality": _cog(
             folder / "quality.tif",
-            "Bit flags: 1 fill, 2 saturated, 4 cloud (low confidence)",
-            ["data-mask", "cloud", "saturation"],
+            f"Bit flags: {FLAGS_TEXT}",
+            ["data-mask", "cloud", "cloud-shadow", "saturation"],
             coarse,
             {"bands": [{"name": "quality", "data_type": "uint8", "nodata": 1}]},
         ),
@@ -134,15 +166,28 @@ def _assets(scene: Scene, folder: Path) -> dict[str, Any]:
             "roles": ["thumbnail"],
         },
     }
+    if (folder / f"{VISUAL_C}.tif").exists():
+        assets[VISUAL_C] = _cog(
+            folder / f"{VISUAL_C}.tif", "Picture in tiles of the national grid c", ["visual"], fine, colours
+        )
     if scene.pan is not None:
         assets["sharp"] = _cog(
-            folder / "sharp.tif", "Pan-sharpened reflectance", ["data", "reflectance"], fine, reflectance
+            folder / "sharp.tif", f"Pan-sharpened: {title[0].lower()}{title[1:]}", roles, fine, reflectance
         )
+    return assets | _side_files(scene, folder)
+
+
+def _side_files(scene: Scene, folder: Path) -> dict[str, Any]:
+    """`metadata`, `rpc` of the main image, `metadata-pan`, `rpc-pan`; numbered where parts or bands have their own."""
+    assets: dict[str, Any] = {}
+    count: Counter[str] = Counter()
+    pan_stems = {path.stem.casefold() for path in (scene.pan.parts[0].paths if scene.pan else ())}
     for path in scene.side_files:
         kept = folder / "source" / path.name
-        key = "rpc" if path.suffix.lower() == ".rpb" else "metadata"
-        key += "-pan" if "-PAN" in path.stem.upper() else ""
-        assets[key] = {
+        key = "metadata" if path.suffix.lower() == ".xml" else "rpc"
+        key += "-pan" if path.stem.casefold().removesuffix("_rpc") in pan_stems else ""
+        count[key] += 1
+        assets[key if count[key] == 1 else f"{key}-{count[key]}"] = {
             **_file(kept),
             "href": f"./source/{kept.name}",
             "type": _SIDE_FILE_TYPES[path.suffix.lower()],

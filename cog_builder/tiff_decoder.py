@@ -1,12 +1,14 @@
-"""The child process that decodes one foreign TIFF into a flat file; `source_raster` runs this file as a script.
+"""The child process that opens one foreign TIFF; `source_raster` runs this file as a script.
 
-Arguments: TIFF, target, rows, columns, bands. The target becomes pixel-interleaved little-endian uint16 without header.
+`decode TIFF TARGET ROWS COLUMNS BANDS` makes the target pixel-interleaved little-endian uint16 without header.
+`place TIFF` prints the map the image lies on as JSON: `{"epsg": …, "transform": […]}`, or null where it lies on none.
 Limits are set before any native library sees the file (T12, L32). A full disk has its own exit code; the reason of any
 other failure is the last line on stderr.
 """
 
 import ctypes
 import errno
+import json
 import resource
 import signal
 import sys
@@ -17,7 +19,10 @@ OPEN_FILES = 64
 READ_BYTES = 8 * 1024**2
 COMPLAINT_BYTES = 64 * 1024
 DISK_FULL = 4
+SAMPLE_TYPES = ("uint8", "uint16", "int16")
 _PR_SET_PDEATHSIG = 1
+_LEAST_CONFIDENCE = 25
+"""Of pyproj's 100: a projection that lacks its code, or names itself otherwise, is known by its parameters."""
 
 
 def limit_this_process(output_bytes: int) -> None:
@@ -46,20 +51,41 @@ def decode(source: str, target: str, shape: tuple[int, int, int]) -> None:
     rows, cols, bands = shape
     with rasterio.open(source, driver="GTiff") as image, open(target, "wb") as out:  # noqa: PTH123
         found = (image.height, image.width, image.count)
-        if found != shape or set(image.dtypes) != {"uint16"}:
-            raise ValueError(f"decodes to {found} of {image.dtypes[0]}, expected {shape} of uint16")
+        if found != shape or len(set(image.dtypes)) > 1 or image.dtypes[0] not in SAMPLE_TYPES:
+            raise ValueError(f"decodes to {found} of {image.dtypes[0]}, expected {shape} of {', '.join(SAMPLE_TYPES)}")
         strip_rows = image.block_shapes[0][0]
         step = max(1, READ_BYTES // (cols * bands * 2 * strip_rows)) * strip_rows
         pixels = np.empty((min(step, rows), cols, bands), "<u2")
         for start in range(0, rows, step):
             part = pixels[: rows - start]
-            image.read(window=Window(0, start, cols, len(part)), out=part.transpose(2, 0, 1))
+            window = Window(0, start, cols, len(part))
+            if image.dtypes[0] == "uint16":
+                image.read(window=window, out=part.transpose(2, 0, 1))
+            else:
+                part[...] = np.maximum(image.read(window=window), 0).transpose(1, 2, 0)
             out.write(part.data)
 
 
+def place(source: str) -> dict[str, object] | None:
+    """EPSG code and transform of an image on a map; a code of None stands for a CRS without one."""
+    import rasterio
+    from pyproj import CRS
+
+    with rasterio.open(source, driver="GTiff") as image:
+        if image.crs is None:
+            return None
+        epsg = CRS.from_wkt(image.crs.to_wkt()).to_epsg(min_confidence=_LEAST_CONFIDENCE)
+        return {"epsg": epsg, "transform": list(image.transform)[:6]}
+
+
 def main() -> int:
-    """Decode what the arguments say."""
-    source, target, *numbers = sys.argv[1:]
+    """Do what the arguments say."""
+    task, source, *rest = sys.argv[1:]
+    if task == "place":
+        limit_this_process(0)
+        print(json.dumps(place(source)))  # noqa: T201  # this is the answer
+        return 0
+    target, *numbers = rest
     rows, cols, bands = (int(number) for number in numbers)
     limit_this_process(rows * cols * bands * 2)
     try:

@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from catalog.reference_system import GEOGRAPHIC
 from cog_builder.cog_layout import CogLayout, Compression, Place
 
 LEADER_BYTES, TRAILER_BYTES = 4, 4
@@ -16,7 +17,9 @@ LEADER_BYTES, TRAILER_BYTES = 4, 4
 Entry = tuple[int, int, list[float] | list[int] | bytes]
 """Tag, field type, values."""
 
-_COMPRESSIONS: dict[Compression, int] = {"deflate": 8, "zstd": 50000, "jpeg": 7}
+_COMPRESSIONS: dict[Compression, int] = {"deflate": 8, "zstd": 50000, "jpeg": 7, "webp": 50001}
+_PHOTOMETRIC: dict[Compression, int] = {"jpeg": 6, "webp": 2}
+"""YCbCr and RGB; what is not a picture is said to be grey, as GDAL does."""
 _SHORT, _LONG, _DOUBLE, _LONG8, _ASCII, _UNDEFINED = 3, 4, 12, 16, 2, 7
 _FORMATS = {_SHORT: "H", _LONG: "I", _DOUBLE: "d", _LONG8: "Q"}
 
@@ -92,7 +95,7 @@ class TiffDirectories:
             (254, _LONG, [1 if level else 0]),
             (258, _SHORT, [bits] * count),
             (259, _SHORT, [_COMPRESSIONS[layout.compression]]),
-            (262, _SHORT, [6 if layout.compression == "jpeg" else 1]),
+            (262, _SHORT, [_PHOTOMETRIC.get(layout.compression, 1)]),
             (277, _SHORT, [count]),
             (284, _SHORT, [1]),
             (339, _SHORT, [1] * count),
@@ -100,7 +103,7 @@ class TiffDirectories:
         ]
         if layout.compression == "jpeg":
             entries += [(347, _UNDEFINED, self.jpeg_tables), (530, _SHORT, [2, 2])]
-        else:
+        elif not layout.masked:
             entries += [(317, _SHORT, [2])]
             entries += [(338, _SHORT, [0] * (count - 1))] if count > 1 else []
         if layout.nodata is not None:
@@ -139,9 +142,10 @@ class TiffDirectories:
 
     def _geo_entries(self) -> list[Entry]:
         grid = self.layout.grid
-        keys = [1, 1, 1, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, grid.epsg]  # projected, pixel is area, EPSG code
+        model, code_key = (2, 2048) if grid.epsg in GEOGRAPHIC else (1, 3072)  # in degrees or projected
+        keys = [1, 1, 1, 3, 1024, 0, 1, model, 1025, 0, 1, 1, code_key, 0, 1, grid.epsg]  # a pixel is an area
         return [
-            (33550, _DOUBLE, [grid.pixel_m, grid.pixel_m, 0.0]),
+            (33550, _DOUBLE, [grid.pixel, grid.pixel, 0.0]),
             (33922, _DOUBLE, [0.0, 0.0, 0.0, grid.left, grid.top, 0.0]),
             (34735, _SHORT, keys),
         ]

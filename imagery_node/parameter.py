@@ -11,6 +11,7 @@ from rasterio.crs import CRS
 
 from catalog.geometry import read_bbox
 from catalog.item import ID_PATTERN, MAX_ID_LENGTH, is_id
+from catalog.reference_system import MAP_CODES
 from catalog.request_limits import check_parameters
 from catalog.search import BoundingBox
 from imagery_node.errors import BadParameterError
@@ -37,12 +38,10 @@ _CRS = re.compile(CRS_PATTERN, re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"\d{1,10}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})([eE][+-]?\d{1,3})?", re.ASCII)
 _EPSG = {
-    *range(4490, 4555),  # CGCS2000: geographic and every Gauss-Krüger zone
-    *range(32601, 32661),  # UTM north
-    *range(32701, 32761),  # UTM south
+    *MAP_CODES,
     *(4610, *range(2327, 2391)),  # Xian 1980, still asked for
     *(4214, *range(2401, 2443)),  # Beijing 1954
-    *(3857, 4326, 3395),
+    3395,  # World Mercator
 }
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -26,13 +26,11 @@ MAX_NAME_BYTES = 255
 MAX_DEPTH = 8
 MAX_RATIO = 200
 MAX_TEXT_RATIO = 100
-MAX_BYTES_BY_SUFFIX = {
-    ".xml": 16 * 1024**2,
-    ".rpb": 64 * 1024,
-    ".tif": MAX_UNPACKED_BYTES,
-    ".tiff": MAX_UNPACKED_BYTES,
-}
+MAX_TEXT_BYTES = {".xml": 16 * 1024**2, ".rpb": 64 * 1024, ".rpc": 64 * 1024, "_rpc.txt": 64 * 1024}
+"""By the ending of the name, whatever its letter case."""
+IMAGE_ENDINGS = (".tif", ".tiff")
 
+_ARCHIVE_ENDINGS = (".tar.gz", ".tgz", ".tar", ".zip")
 _CHUNK_BYTES = 1024 * 1024
 _SMALL_BYTES = 1024 * 1024
 """Ratios say nothing about less than this."""
@@ -53,14 +51,14 @@ class Member(Protocol):
 
 
 def collect_files(delivery: Path, workspace: Path) -> tuple[Path, ...]:
-    """The TIFF, XML and RPB files of a delivery: those of a folder in place, those of an archive unpacked.
+    """The TIFF, XML and RPC files of a delivery: those of a folder in place, those of an archive unpacked.
 
     Args:
         delivery: A folder, or a tar, tar.gz or zip file; its name does not matter.
         workspace: An existing empty folder, filled with the wanted members of an archive.
 
     Raises:
-        UnrecognisedDeliveryError: Neither a folder nor a known archive.
+        UnrecognisedDeliveryError: Neither a folder nor a known archive, or nothing but archives in it.
         UnsafeArchiveError: The archive breaks a limit, or holds links, devices or unsafe names.
         IncompleteDeliveryError: The archive is cut short or damaged.
         DiskFullError: There is no room to unpack.
@@ -88,6 +86,7 @@ def collect_files(delivery: Path, workspace: Path) -> tuple[Path, ...]:
 
 def _files_of_folder(folder: Path) -> tuple[Path, ...]:
     files: list[Path] = []
+    archives: list[str] = []
     count = 0
     for parent, folders, names in os.walk(folder):
         if folders and len(Path(parent).relative_to(folder).parts) >= MAX_DEPTH:
@@ -100,6 +99,8 @@ def _files_of_folder(folder: Path) -> tuple[Path, ...]:
             if path.is_symlink() or not path.is_file():
                 raise UnsafeArchiveError(f"{folder.name}: {path.name} is a link or a device, expected a regular file")
         files += wanted
+        archives += (name for name in names if name.lower().endswith(_ARCHIVE_ENDINGS))
+    _check_not_nested(folder.name, files, archives)
     return tuple(files)
 
 
@@ -127,12 +128,21 @@ def _unpack(members: Iterable[Member], archive: str, workspace: Path, meter: "_M
             _write(member, path.name, folder, archive, meter)
     finally:
         os.close(folder)
+    _check_not_nested(archive, kept, [name for name in seen if name.endswith(_ARCHIVE_ENDINGS)])
     return tuple(kept[name] for name in sorted(kept))
+
+
+def _check_not_nested(delivery: str, wanted: Collection[object], archives: list[str]) -> None:
+    if archives and not wanted:
+        raise UnrecognisedDeliveryError(
+            f"{delivery}: holds the archive {min(archives)[:120]!a}, expected the files of one product; "
+            "unpack it once, or deliver each archive inside it by itself"
+        )
 
 
 def _is_wanted(name: str) -> bool:
     return (
-        PurePosixPath(name).suffix.lower() in MAX_BYTES_BY_SUFFIX
+        name.lower().endswith((*MAX_TEXT_BYTES, *IMAGE_ENDINGS))
         and not name.lower().endswith(".aux.xml")
         and _OUR_NAME.fullmatch(name) is not None
     )
@@ -160,7 +170,7 @@ def _checked_path(member: Member, archive: str, seen: set[str]) -> PurePosixPath
 
 
 def _write(member: Member, name: str, folder: int, archive: str, meter: "_Meter | None") -> None:
-    limit = _content_limit(member, PurePosixPath(name).suffix.lower())
+    limit = _content_limit(member, name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     written = 0
     with (
@@ -176,9 +186,11 @@ def _write(member: Member, name: str, folder: int, archive: str, meter: "_Meter 
             target.write(data)
 
 
-def _content_limit(member: Member, suffix: str) -> int:
-    limit = MAX_BYTES_BY_SUFFIX[suffix]
-    if suffix not in (".xml", ".rpb") or member.packed_bytes is None:
+def _content_limit(member: Member, name: str) -> int:
+    limit = next((limit for ending, limit in MAX_TEXT_BYTES.items() if name.lower().endswith(ending)), None)
+    if limit is None:
+        return MAX_UNPACKED_BYTES
+    if member.packed_bytes is None:
         return limit
     return min(limit, max(_SMALL_BYTES, member.packed_bytes * MAX_TEXT_RATIO))
 

@@ -70,7 +70,7 @@ def tar_members(stream: ByteSource, archive: str) -> Iterator[TarMember]:
     Raises:
         UnrecognisedDeliveryError: The stream does not begin with a tar header.
         IncompleteDeliveryError: The stream ends early or a header is damaged.
-        UnsafeArchiveError: An extension header is overlong, or the member is a sparse file.
+        UnsafeArchiveError: An extension header is overlong, a member is a sparse file, or more follows the end mark.
     """
     long_name: str | None = None
     long_size: int | None = None
@@ -100,8 +100,9 @@ def tar_members(stream: ByteSource, archive: str) -> Iterator[TarMember]:
             pass
         _exactly(stream, -stated % _BLOCK if label == "file" else 0, archive)
         long_name = long_size = None
-    while stream.read(_DRAIN_BYTES):
-        pass
+    while rest := stream.read(_DRAIN_BYTES):
+        if rest.count(0) != len(rest):
+            raise UnsafeArchiveError(f"{archive}: more data follow the end mark, expected one archive and nothing else")
 
 
 def _exactly(stream: ByteSource, count: int, archive: str) -> bytes:

@@ -20,6 +20,15 @@ MAX_BLOCK_BYTES = 256 * 1024**2
 MAX_PAGES = 64
 MAX_RATIO = 1000
 """Decoded bytes per byte of the file; lossless compression of real images stays far below."""
+COMPRESSIONS = {
+    1: "none",
+    5: "LZW",
+    8: "Deflate",
+    32773: "PackBits",
+    32946: "Deflate",
+    50000: "Zstandard",
+}
+"""Codes of the lossless compressions; no other decoder is shown a foreign file."""
 _MAX_TAGS = 1000
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _BANDS, _SAMPLE_FORMAT = 256, 257, 258, 259, 277, 339
@@ -85,6 +94,9 @@ def _check_limits(header: TiffHeader, directory: "_Directory") -> None:
         raise UnreadableImageError(f"{name}: {header.width}×{header.height} px, expected 1 to {MAX_SIDE_PX} per side")
     if not 0 < header.band_count <= MAX_BANDS:
         raise UnreadableImageError(f"{name}: {header.band_count} bands, expected 1 to {MAX_BANDS}")
+    if (compression := directory.one(_COMPRESSION, 1)) not in COMPRESSIONS:
+        expected = ", ".join(dict.fromkeys(COMPRESSIONS.values()))
+        raise UnreadableImageError(f"{name}: compression {compression}, expected {expected}")
     decoded = header.width * header.height * header.band_count * header.sample_bits // 8
     if decoded > directory.file_bytes * MAX_RATIO:
         raise UnreadableImageError(
@@ -167,7 +179,10 @@ class _Directory:
             raise UnreadableImageError(f"{self.name}: a directory of {count} tags, expected 1 to {_MAX_TAGS}")
         entries = {}
         for at in range(start + head, start + head + count * entry, entry):
-            entries[self._number(at, 2)] = (self._number(at + 2, 2), self._number(at + 4, pointer), at + 4 + pointer)
+            tag = self._number(at, 2)
+            if tag in entries:  # decoders do not agree on which of the two counts
+                raise UnreadableImageError(f"{self.name}: TIFF tag {tag} comes twice, expected one value")
+            entries[tag] = (self._number(at + 2, 2), self._number(at + 4, pointer), at + 4 + pointer)
         return entries, self._number(start + head + count * entry, pointer)
 
     def _load(self, tag: int) -> NDArray[np.uint64]:

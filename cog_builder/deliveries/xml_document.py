@@ -1,12 +1,11 @@
 """Reading an XML file that nobody vouches for (T11, limits L30)."""
 
-import io
 import re
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import iterparse
+from defusedxml.ElementTree import DefusedXMLParser
 
 from cog_builder.errors import BadMetadataError
 
@@ -15,7 +14,9 @@ MAX_DEPTH = 64
 MAX_ELEMENTS = 200_000
 MAX_ATTRIBUTE_CHARACTERS = 64 * 1024
 
-_CHINESE_ENCODING = re.compile(rb"""\s*<\?xml[^>]{0,80}encoding=["'](gb2312|gbk|gb18030)["'][^>]{0,80}\?>""", re.I)
+_CHINESE_ENCODING = re.compile(
+    rb"""\s*<\?xml[^>]{0,80}encoding=["'](gb2312|gbk|gb18030|cp936|euc-cn)["'][^>]{0,80}\?>""", re.I
+)
 
 
 def read_xml(path: Path) -> Element:
@@ -33,26 +34,40 @@ def read_xml(path: Path) -> Element:
         return _parse(raw, path.name)
     except DefusedXmlException as error:
         raise BadMetadataError(f"{path.name}: holds a document type or entities, expected plain elements") from error
-    except (ParseError, ValueError) as error:
-        raise BadMetadataError(f"{path.name}: not well-formed XML ({error}); it may be cut short") from error
+    except (ParseError, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
+        reason = str(error)[:200]
+        raise BadMetadataError(f"{path.name}: not well-formed XML ({reason}); it may be cut short") from error
 
 
 def _parse(raw: bytes, name: str) -> Element:
-    depth = elements = 0
-    root: Element | None = None
-    for event, element in iterparse(io.BytesIO(raw), events=("start", "end"), forbid_dtd=True):
-        if event == "end":
-            depth -= 1
-            continue
-        root = element if root is None else root
-        depth += 1
-        elements += 1
-        if depth > MAX_DEPTH or elements > MAX_ELEMENTS:
-            raise BadMetadataError(
-                f"{name}: {elements} elements, {depth} deep, expected at most {MAX_ELEMENTS} and {MAX_DEPTH}"
-            )
-        if any(len(value) > MAX_ATTRIBUTE_CHARACTERS for value in element.attrib.values()):
-            raise BadMetadataError(f"{name}: an attribute of <{element.tag}> exceeds {MAX_ATTRIBUTE_CHARACTERS}")
-    if root is None:
-        raise BadMetadataError(f"{name}: holds no element")
+    parser = DefusedXMLParser(target=_BoundedBuilder(name), forbid_dtd=True)
+    parser.feed(raw)  # at once: expat begins a token anew with every piece of it, which takes long for a long one
+    root: Element = parser.close()
     return root
+
+
+class _BoundedBuilder(TreeBuilder):
+    """Builds the elements and stops at the first beyond the limits."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._depth = self._elements = 0
+
+    def start(self, tag: str, attributes: dict[str, str], /) -> Element:
+        """An element begins."""
+        self._depth += 1
+        self._elements += 1
+        if self._depth > MAX_DEPTH or self._elements > MAX_ELEMENTS:
+            raise BadMetadataError(
+                f"{self._name}: {self._elements} elements, {self._depth} deep, "
+                f"expected at most {MAX_ELEMENTS} and {MAX_DEPTH}"
+            )
+        if any(len(value) > MAX_ATTRIBUTE_CHARACTERS for value in attributes.values()):
+            raise BadMetadataError(f"{self._name}: an attribute of <{tag[:40]}> exceeds {MAX_ATTRIBUTE_CHARACTERS}")
+        return super().start(tag, attributes)
+
+    def end(self, tag: str, /) -> Element:
+        """An element ends."""
+        self._depth -= 1
+        return super().end(tag)

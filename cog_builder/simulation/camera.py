@@ -34,13 +34,15 @@ class Camera:
     orbit_height_m: float
     track_deg: float = 11.5
     """How far the track leans: lines run this many degrees south of east, down the image is west of south."""
+    pitch_deg: float = 0.0
+    """Angle at the ground between the view and the vertical along the track; positive when the camera looks ahead."""
 
     def image_position(self, longitude: Floats, latitude: Floats, height_m: Floats) -> tuple[Floats, Floats]:
         """Exact (col, row) of ground points; the centre of the first pixel is (0, 0)."""
         east, north, up = self._local(longitude, latitude, height_m)
         lean, view = math.radians(self.track_deg), math.radians(self.view_deg)
         across = east * math.cos(lean) - north * math.sin(lean)
-        along = -east * math.sin(lean) - north * math.cos(lean)
+        along = -east * math.sin(lean) - north * math.cos(lean) + up * math.tan(math.radians(self.pitch_deg))
         beside = across * math.cos(view) + up * math.sin(view)
         depth = across * math.sin(view) - up * math.cos(view) + self.orbit_height_m / math.cos(view)
         focal_px = self.orbit_height_m / (math.cos(view) ** 2 * self.gsd_m)

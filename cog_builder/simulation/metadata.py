@@ -1,4 +1,4 @@
-"""The side-files of a simulated image: ProductMetaData XML in two dialects, and RPB.
+"""The side-files of `ProductMetaData` products: XML, older and newer, and RPB.
 
 The order of the tags, the ways of writing an empty one, and the traps are those of real deliveries: Start, Center and
 EndTime are Beijing time without saying so, ReceiveTime is UTC; SatelliteZenith is an elevation; the bottom corners may
@@ -10,9 +10,9 @@ from datetime import timedelta
 import numpy as np
 
 from cog_builder.rpc import Rpc
-from cog_builder.simulation.request import ImagePlan, SimulationRequest
+from cog_builder.simulation.plan import ImagePlan
+from cog_builder.simulation.request import SimulationRequest
 
-_BEIJING = timedelta(hours=8)
 _PROCESSING = timedelta(hours=30, minutes=17)
 _GROUND_SPEED_M_PER_S = 7000.0
 _NOT_ASSESSED = 101
@@ -23,9 +23,20 @@ _ABSENT = None
 Fields = list[tuple[str, str | None]]
 
 
+def side_files(request: SimulationRequest, images: tuple[ImagePlan, ...]) -> dict[str, bytes]:
+    """Name → content: an XML per image, an RPB per TIFF unless they lie on a map."""
+    files = {f"{image.stem}.xml": product_xml(request, image).encode("ascii") for image in images}
+    if request.dialect == "2023" and len(images) > 1:
+        files[f"{request.name}.xml"] = files[f"{images[0].stem}.xml"]
+    if not request.product.on_map:
+        files |= {f"{tiff.stem}.rpb": rpb(tiff.rpc).encode("ascii") for image in images for tiff in image.files()}
+    return files
+
+
 def product_xml(request: SimulationRequest, image: ImagePlan) -> str:
     """The ProductMetaData document of one image: ASCII, LF, four spaces."""
-    fields = _newer(request, image) if request.dialect == "2023" else _classic(request, image)
+    usual = _newer(request, image) if request.dialect == "2023" else _classic(request, image)
+    fields = _as_agency(request, image, usual)
     lines = [f"    <{tag} />" if text is None else f"    <{tag}>{text}</{tag}>" for tag, text in fields]
     head = '<?xml version="1.0" encoding="UTF-8" ?>\n<ProductMetaData>'
     return "\n".join([head, *lines, "</ProductMetaData>", ""])
@@ -60,17 +71,25 @@ def rpb(rpc: Rpc) -> str:
     return "\n".join([*lines, "END_GROUP = IMAGE", "END;", ""])
 
 
+def _as_agency(request: SimulationRequest, image: ImagePlan, fields: Fields) -> Fields:
+    """The tags as this satellite writes them."""
+    product, gains = request.product, ",".join(f"{gain:.6g}" for gain in image.gains)
+    words = {**request.names, "sun_elevation": request.sun[0], "gains": gains}
+    texts = {**dict(fields), **{tag: text.format_map(words) for tag, text in product.tags.items()}}
+    return [(product.renamed.get(tag, tag), text) for tag, text in texts.items()]
+
+
 def _classic(request: SimulationRequest, image: ImagePlan) -> Fields:
     """The XML of the years until 2022: six digits, no calibration."""
     return [
         ("SatelliteID", request.satellite),
         ("SensorID", request.sensor_name),
         ("ReceiveTime", f"{request.when:%Y-%m-%d %H:%M:%S}"),
-        ("OrbitID", str(_orbit(request))),
+        ("OrbitID", str(request.orbit)),
         ("ProduceType", "STANDARD"),
         ("SceneID", str(request.product_id + 2_150_411)),
         ("ProductID", str(request.product_id)),
-        ("ProductLevel", "LEVEL1A"),
+        ("ProductLevel", _level(request)),
         ("ProductQuality", _ABSENT),
         ("ProductQualityReport", _ABSENT),
         ("ProductFormat", "GEOTIFF"),
@@ -103,23 +122,23 @@ def _newer(request: SimulationRequest, image: ImagePlan) -> Fields:
         ("ReceiveStationID", "MYN"),
         ("SensorID", request.sensor_name),
         ("ReceiveTime", f"{request.when:%Y-%m-%d %H:%M:%S}"),
-        ("OrbitID", str(_orbit(request))),
+        ("OrbitID", str(request.orbit)),
         ("OrbitType", "GPS"),
         ("AttType", "DMA"),
-        ("StripID", str(_orbit(request) * 10 + 3)),
+        ("StripID", str(request.orbit * 10 + 3)),
         ("ProduceType", "STANDARD"),
         ("SceneID", str(request.product_id // 1000)),
         ("DDSFlag", "TRUE"),
         ("ProductID", str(request.product_id)),
         ("ProductQuality", ""),
         ("ProductQualityReport", ""),
-        ("ProductLevel", "LEVEL1A"),
+        ("ProductLevel", _level(request)),
         ("ProductFormat", "GEOTIFF"),
         ("ProduceTime", f"{request.when + _PROCESSING:%Y-%m-%d %H:%M:%S}"),
         *_scene(request, image),
         ("StartLine", ""),
         ("EndLine", ""),
-        ("ImageGSD", f"{image.profile.gsd_m:.15f}" if image.kind == "ms" else f"{image.profile.gsd_m:g}"),
+        ("ImageGSD", f"{image.profile.gsd_m:.15f}" if image.profile.kind == "ms" else f"{image.profile.gsd_m:g}"),
         *_dimensions(image, ""),
         ("RegionName", "CN"),
         ("CloudPercent", str(_cloud_percent(request))),
@@ -149,11 +168,10 @@ def _newer(request: SimulationRequest, image: ImagePlan) -> Fields:
 
 
 def _scene(request: SimulationRequest, image: ImagePlan) -> Fields:
-    path, row = str(int(request.longitude * 5 + 900) % 1000), str(int((90 - request.latitude) * 2))
+    path, row, beijing = str(request.path), str(request.row), request.beijing
     seconds = image.height * _line_time_s(image) / 2
-    beijing = request.when + _BEIJING
     return [
-        ("Bands", "1,2,3,4" if image.kind == "ms" else "5"),
+        ("Bands", _bands(image)),
         ("ScenePath", path),
         ("SceneRow", row),
         ("SatPath", path),
@@ -177,7 +195,6 @@ def _dimensions(image: ImagePlan, empty: str | None) -> Fields:
 
 def _angles(request: SimulationRequest, number: str) -> Fields:
     elevation, azimuth = request.sun
-    view_azimuth = (270 if request.view_deg > 0 else 90) + request.track_deg
     zero = "0" if request.dialect == "classic" else number.format(0)
     return [
         ("RollViewingAngle", zero),
@@ -187,7 +204,7 @@ def _angles(request: SimulationRequest, number: str) -> Fields:
         ("YawSatelliteAngle", number.format(3.21)),
         ("SolarAzimuth", number.format(azimuth)),
         ("SolarZenith", number.format(90 - elevation)),
-        ("SatelliteAzimuth", number.format(view_azimuth)),
+        ("SatelliteAzimuth", number.format(request.view_azimuth)),
         ("SatelliteZenith", number.format(90 - abs(request.view_deg))),
     ]
 
@@ -195,7 +212,7 @@ def _angles(request: SimulationRequest, number: str) -> Fields:
 def _detector(image: ImagePlan, number: str) -> Fields:
     return [
         ("GainMode", image.profile.gain_mode),
-        ("IntegrationTime", number.format(_line_time_s(image))),
+        ("IntegrationTime", _integration_time(image, number)),
         ("IntegrationLevel", image.profile.integration_level),
     ]
 
@@ -214,9 +231,23 @@ def _cloud_percent(request: SimulationRequest) -> int:
     return round(request.cloud_percent) if request.cloud_assessed else _NOT_ASSESSED
 
 
+def _bands(image: ImagePlan) -> str:
+    """The bands by their numbers; the one beside four colours is the fifth, an only one the first."""
+    if image.profile.kind == "pan":
+        return "5"
+    return ",".join(band.name.removeprefix("B") for band in image.bands) if len(image.bands) > 1 else "1"
+
+
+def _integration_time(image: ImagePlan, number: str) -> str:
+    """Seconds per line; of a camera that stares, milliseconds per band."""
+    if image.profile.integration_ms:
+        return ",".join(f"{time_ms:g}" for time_ms in image.profile.integration_ms)
+    return number.format(_line_time_s(image))
+
+
 def _line_time_s(image: ImagePlan) -> float:
     return image.profile.gsd_m / _GROUND_SPEED_M_PER_S
 
 
-def _orbit(request: SimulationRequest) -> int:
-    return round((request.when.date() - request.product.first_orbit).days * request.product.orbits_per_day)
+def _level(request: SimulationRequest) -> str:
+    return "LEVEL" + request.product.level.removeprefix("L")

@@ -1,8 +1,8 @@
 """What to simulate: one product of one satellite at one place and time, and the facts that follow from it."""
 
 import math
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
@@ -10,87 +10,20 @@ import numpy as np
 
 from cog_builder.elevation import Elevation
 from cog_builder.errors import CogBuilderError, GeolocationError
-from cog_builder.gains import calibration_of_year
 from cog_builder.rpc import Rpc
-from cog_builder.scene import ImageKind
-from cog_builder.sensor import Sensor, known_sensors
-from cog_builder.simulation.camera import Camera
+from cog_builder.sensor import Sensor, find_sensor, known_sensors
 from cog_builder.simulation.ground import World
-from cog_builder.sun import earth_sun_distance_au, sun_position
+from cog_builder.simulation.product import Product, known_products
+from cog_builder.sun import sun_position
 
 Packing = Literal["tar.gz", "zip", "folder"]
 Dialect = Literal["classic", "2023"]
 
-PAN_RATIO = 4
-"""Pan pixels along the side of one multispectral pixel, for all sensors here."""
+BEIJING = timedelta(hours=8)
 
 _OVERFLOWED = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class ImageProfile:
-    """What is fixed about one image of a product."""
-
-    suffix: str
-    """After the product name; `{camera}` is the camera's digit."""
-    gsd_m: float
-    browse_step: int
-    """Image pixels per pixel of the browse picture."""
-    overshoot: float
-    """How far past the last line the XML puts the bottom corners, as a share of the image height."""
-    gain_mode: str
-    integration_level: str
-
-
-@dataclass(frozen=True)
-class Product:
-    """What is fixed about a satellite's product."""
-
-    first_orbit: date
-    orbits_per_day: float
-    orbit_height_m: float
-    multispectral: ImageProfile
-    pan: ImageProfile | None = None
-
-
-PRODUCTS = {
-    "gf1-pms": Product(
-        date(2013, 4, 26),
-        14.764,
-        645_000,
-        ImageProfile("-MSS{camera}", 8.0, 4, 0.0447, "G3,G2,G1,G3", "S5,S4,S5,S3"),
-        ImageProfile("-PAN{camera}", 2.0, 10, 0.0, "G2", "S2"),
-    ),
-    "gf1-wfv": Product(
-        date(2013, 4, 26), 14.764, 645_000, ImageProfile("", 16.0, 10, 0.0, "G0,G0,G0,G0", "S0,S0,S0,S0")
-    ),
-    "gf2-pms": Product(
-        date(2014, 8, 19),
-        14.806,
-        631_000,
-        ImageProfile("-MSS{camera}", 3.24, 5, 0.0423, "G2,G1,G1,G2", "S5,S4,S5,S3"),
-        ImageProfile("-PAN{camera}", 0.81, 10, 0.0138, "G2", "S4"),
-    ),
-}
-
 _WFV_TILTS_DEG = {"WFV1": -24.0, "WFV2": -8.2, "WFV3": 8.2, "WFV4": 24.0}
 """The four wide cameras stand side by side and look to the sides even when the satellite does not roll."""
-
-
-@dataclass(frozen=True)
-class ImagePlan:
-    """One image that will be taken."""
-
-    kind: ImageKind
-    stem: str
-    """File name without extension."""
-    profile: ImageProfile
-    width: int
-    height: int
-    rpc: Rpc
-    dn_per_reflectance: tuple[float, ...]
-    dn_at_zero: tuple[float, ...]
-    gains: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -100,20 +33,23 @@ class SimulationRequest:
     satellite: str
     """As the XML writes it: `GF1`, `GF2`."""
     sensor_name: str
-    """As the XML writes it: `PMS1`, `WFV3`."""
+    """As the XML writes it: `PMS1`, `WFV3`; of a delivery of several cameras the word in its name: `TMS`."""
     acquired: datetime
     """When the scene's centre is seen; time zone aware, whole seconds."""
     longitude: float
     """Of the scene's centre, degrees."""
     latitude: float
     width: int
-    """Columns of the multispectral image; a pan image has four times as many."""
+    """Columns of the first image of each camera; a pan image has as many more as its pixels are smaller. Of a product
+    on a map: columns of what the camera saw; the map around it is wider."""
     height: int
     world: World
     elevation: Elevation
     product_id: int
+    variant: str | None = None
+    """Key of `products.toml`; None for the sensor's collection."""
     rpc: Rpc | None = None
-    """Of the multispectral image; None makes one for the place and the angles. One that is given decides where the
+    """Of the first image; None makes one for the place and the angles. One that is given decides where the
     pixels lie; place and angles then only name the scene and stand in its XML."""
     cloud_percent: float = 0.0
     """Share of the scene that clouds hide."""
@@ -123,9 +59,10 @@ class SimulationRequest:
     """Positive looks east."""
     track_deg: float = 11.5
     dialect: Dialect = "classic"
-    """`2023` is the newer XML, with 11-digit products, `AbsCeof` and a bundle-level XML."""
+    """`2023` is the newer `ProductMetaData`, with 11-digit products, `AbsCeof` and a bundle-level XML."""
     gains: tuple[float, ...] | None = None
-    """Of the multispectral bands and then the pan band, written as `AbsCeof`; None takes those of the year's table."""
+    """Of the bands of all images in their order; written into XML that states gains. None takes those of the year's
+    table; for sensors without one, such that 80 % reflectance saturates."""
     overflowed_name: bool = False
     """Puts 2147483647 in place of the product number into the file names, as one delivery chain does."""
     packing: Packing = "tar.gz"
@@ -133,24 +70,24 @@ class SimulationRequest:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
-        if self.sensor.collection not in PRODUCTS:
-            raise CogBuilderError(f"{self.satellite} {self.sensor_name}: not simulated, only {', '.join(PRODUCTS)}")
+        if self._key not in known_products():
+            simulated = ", ".join(known_products())
+            raise CogBuilderError(f"{self.satellite} {self.sensor_name}: not simulated, only {simulated}")
         if self.acquired.tzinfo is None:
             raise CogBuilderError(f"{self.acquired}: the time of a simulated scene needs a time zone")
 
-    @property
-    def sensor(self) -> Sensor:
-        """The camera."""
-        try:
-            return known_sensors()[self.satellite, self.sensor_name]
-        except KeyError:
+    def camera(self, name: str = "") -> Sensor:
+        """The camera of an image; the one the request names where the image names none."""
+        sensor = find_sensor(self.satellite, name or self.sensor_name)
+        if sensor is None:
             known = ", ".join(" ".join(key) for key in known_sensors())
-            raise CogBuilderError(f"{self.satellite} {self.sensor_name}: unknown, expected one of {known}") from None
+            raise CogBuilderError(f"{self.satellite} {name or self.sensor_name}: unknown, expected one of {known}")
+        return sensor
 
     @property
     def product(self) -> Product:
         """What is fixed about the product."""
-        return PRODUCTS[self.sensor.collection]
+        return known_products()[self._key]
 
     @property
     def when(self) -> datetime:
@@ -158,12 +95,47 @@ class SimulationRequest:
         return self.acquired.astimezone(UTC)
 
     @property
+    def beijing(self) -> datetime:
+        """The acquisition as a clock in Beijing shows it."""
+        return self.when + BEIJING
+
+    @property
     def name(self) -> str:
-        """The delivery's name, with the UTC date."""
+        """The delivery's name."""
+        return self.product.name.format_map(self.names)
+
+    @property
+    def names(self) -> dict[str, object]:
+        """The fields of a product's name; see `product`."""
         east, north = "EW"[self.longitude < 0], "NS"[self.latitude < 0]
-        number = _OVERFLOWED if self.overflowed_name else self.product_id
-        place = f"{east}{abs(self.longitude):.1f}_{north}{abs(self.latitude):.1f}"
-        return f"{self.satellite}_{self.sensor_name}_{place}_{self.when:%Y%m%d}_L1A{number:010d}"
+        return {
+            "satellite": self.satellite,
+            "sensor": self.sensor_name,
+            "sensor_lower": self.sensor_name.lower(),
+            "camera": self.sensor_name[-1],
+            "place": f"{east}{abs(self.longitude):.1f}_{north}{abs(self.latitude):.1f}",
+            "utc": self.when,
+            "beijing": self.beijing,
+            "number": _OVERFLOWED if self.overflowed_name else self.product_id,
+            "orbit": self.orbit,
+            "path": self.path,
+            "row": self.row,
+        }
+
+    @property
+    def orbit(self) -> int:
+        """Number of the orbit since the launch."""
+        return round((self.when.date() - self.product.first_orbit).days * self.product.orbits_per_day)
+
+    @property
+    def path(self) -> int:
+        """Column of the scene in the agency's grid."""
+        return int(self.longitude * 5 + 900) % 1000
+
+    @property
+    def row(self) -> int:
+        """Row of the scene in the agency's grid."""
+        return int((90 - self.latitude) * 2)
 
     @property
     def sun(self) -> tuple[float, float]:
@@ -176,56 +148,10 @@ class SimulationRequest:
         off_nadir = math.radians(self.roll_deg + _WFV_TILTS_DEG.get(self.sensor_name, 0.0))
         return math.degrees(math.asin(math.sin(off_nadir) * (1 + self.product.orbit_height_m / 6_371_000)))
 
-    def images(self) -> tuple[ImagePlan, ...]:
-        """The images of the product, multispectral first."""
-        multispectral = self._plan("ms", self.product.multispectral, 1)
-        if self.product.pan is None:
-            return (multispectral,)
-        return multispectral, self._plan("pan", self.product.pan, PAN_RATIO)
-
-    def _plan(self, kind: ImageKind, profile: ImageProfile, ratio: int) -> ImagePlan:
-        sensor = self.sensor
-        bands = sensor.bands if kind == "ms" else tuple(band for band in (sensor.pan,) if band is not None)
-        calibration = calibration_of_year(sensor, kind, bands, self.when.year)
-        if self.gains is not None:
-            gains, offsets = self.gains[:4] if kind == "ms" else self.gains[4:], (0.0,) * len(bands)
-        elif calibration is not None:
-            gains, offsets = calibration.gains, calibration.offsets
-        else:
-            raise CogBuilderError(f"{self.satellite} {self.sensor_name}: no calibration coefficients; give gains")
-        light = math.sin(math.radians(self.sun[0])) / (math.pi * earth_sun_distance_au(self.when) ** 2)
-        return ImagePlan(
-            kind,
-            self.name + profile.suffix.format(camera=self.sensor_name[-1]),
-            profile,
-            self.width * ratio,
-            self.height * ratio,
-            self._rpc(profile.gsd_m, ratio),
-            tuple(band.esun * light / gain for band, gain in zip(bands, gains, strict=True)),
-            tuple(-offset / gain for offset, gain in zip(offsets, gains, strict=True)),
-            gains,
-        )
-
-    def _rpc(self, gsd_m: float, ratio: int) -> Rpc:
-        if self.rpc is not None:
-            return replace(
-                self.rpc,
-                line_offset=(self.rpc.line_offset + 0.5) * ratio - 0.5,
-                sample_offset=(self.rpc.sample_offset + 0.5) * ratio - 0.5,
-                line_scale=self.rpc.line_scale * ratio,
-                sample_scale=self.rpc.sample_scale * ratio,
-            )
-        return Camera(
-            self.longitude,
-            self.latitude,
-            self.centre_height_m,
-            self.width * ratio,
-            self.height * ratio,
-            gsd_m,
-            self.view_deg,
-            self.product.orbit_height_m,
-            self.track_deg,
-        ).rpc(height_offset_m=0.0 if ratio == 1 else 500.0, height_scale_m=5000.0 if ratio == 1 else 3600.0)
+    @property
+    def view_azimuth(self) -> float:
+        """Where the satellite stands, degrees clockwise from north."""
+        return (270 if self.view_deg > 0 else 90) + self.track_deg
 
     @cached_property
     def centre_height_m(self) -> float:
@@ -241,3 +167,7 @@ class SimulationRequest:
                 f"{self.elevation.source}: no height at the scene's centre, {self.longitude:.4f} {self.latitude:.4f}"
             )
         return height_m
+
+    @property
+    def _key(self) -> str:
+        return self.camera().collection if self.variant is None else self.variant

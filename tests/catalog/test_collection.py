@@ -4,6 +4,7 @@ import pytest
 
 from catalog.collection import check_collection, collection_document, derived_collection, packaged_collections
 from catalog.errors import InvalidItemError, UnknownCollectionError
+from cog_builder.quality import FLAGS_TEXT
 from tests.support.schemas import check_document, stac_validator
 from tests.support.stac import some_collection, some_items
 
@@ -12,8 +13,11 @@ NATURAL = {"assets": ["analytic"], "bidx": [3, 2, 1], "rescale": [[0, 3000]]}
 every_collection = pytest.mark.parametrize("collection", packaged_collections())
 
 
-def test_the_three_sensors_are_packaged():
-    assert packaged_collections() == ("gf1-pms", "gf1-wfv", "gf2-pms")
+def test_the_collections_of_known_satellites_are_packaged():
+    names = packaged_collections()
+    assert {"gf1-pms", "gf6-wfv", "gf7-fwd", "zy3-nad", "hj2b-ccd", "cb04a-wpm", "cbers4-awfi", "jl1-pms"} <= set(names)
+    assert list(names) == sorted(set(names))
+    assert len(names) == 38
 
 
 @every_collection
@@ -34,13 +38,85 @@ def test_renderings_name_assets_and_bands_that_there_are(collection):
 
 
 @every_collection
+def test_a_packaged_collection_speaks_chinese_and_english(collection):
+    document = collection_document(collection)
+    texts = [document["title"], *(asset["title"] for asset in document["item_assets"].values())]
+    for chinese, english in [text.split(" · ") for text in texts] + [document["description"].split("\n\n")]:
+        assert any("一" <= letter <= "鿿" for letter in chinese)
+        assert english.isprintable()
+        assert not any("一" <= letter <= "鿿" for letter in english)
+
+
+@every_collection
 def test_the_natural_rendering_is_the_stretch_of_the_picture(collection):
     document = collection_document(collection)
     stretch, natural = document["imagery_node:stretch"], document["renders"]["natural"]
     bands = document["item_assets"]["analytic"]["bands"]
-    for index, (low, high) in zip(natural["bidx"], natural["rescale"], strict=True):
-        colour, scale = bands[index - 1]["eo:common_name"], bands[index - 1]["raster:scale"]
-        assert [low * scale, high * scale] == pytest.approx(stretch[colour])
+    shown = [bands[index - 1]["name"] for index in natural["bidx"]]
+    assert stretch["bands"] == (shown if len(shown) == 3 else shown * 3)
+    rescale = natural["rescale"] if len(shown) == 3 else natural["rescale"] * 3
+    for low, high, pair in zip(stretch["low"], stretch["high"], rescale, strict=True):
+        assert [low, high] == pytest.approx([value * bands[0]["raster:scale"] for value in pair])
+        assert 0 < low < high < 1
+    assert 1 <= stretch["gamma"] < 2
+
+
+def colours_shown(document, rendering):
+    bands = document["item_assets"]["analytic"]["bands"]
+    return [bands[index - 1]["eo:common_name"] for index in document["renders"][rendering]["bidx"]]
+
+
+@every_collection
+def test_pictures_are_true_colour_where_there_is_blue_else_false_colour_or_grey_and_say_so(collection):
+    document = collection_document(collection)
+    common = {band["eo:common_name"] for band in document["item_assets"]["analytic"]["bands"]}
+    expected, title = (
+        (["red", "green", "blue"], "真彩色 · True colour")
+        if "blue" in common
+        else (["nir", "red", "green"], "标准假彩色 · False colour, vegetation in red")
+        if "nir" in common
+        else (["pan"], "灰度 · Grey")
+    )
+    assert colours_shown(document, "natural") == expected
+    assert document["renders"]["visual"] == {"title": title, "assets": ["visual"]}
+
+
+@every_collection
+def test_false_colour_is_offered_once_where_there_is_a_near_infrared(collection):
+    document = collection_document(collection)
+    common = {band["eo:common_name"] for band in document["item_assets"]["analytic"]["bands"]}
+    assert ("false-colour" in document["renders"]) == ({"nir", "blue"} <= common)
+    if "false-colour" in document["renders"]:
+        assert colours_shown(document, "false-colour") == ["nir", "red", "green"]
+
+
+@pytest.mark.parametrize("collection", ["gf1-pms", "gf1-wfv", "gf2-pms"])
+def test_the_colours_of_the_first_collections_stay_as_they_were(collection):
+    document = collection_document(collection)
+    assert document["imagery_node:stretch"] == {
+        "bands": ["B3", "B2", "B1"],
+        "low": [0.025, 0.04, 0.06],
+        "high": [0.26, 0.25, 0.24],
+        "gamma": 1.4,
+    }
+    assert document["renders"]["natural"]["rescale"] == [[250, 2600], [400, 2500], [600, 2400]]
+    assert document["renders"]["false-colour"]["rescale"] == [[200, 5000], [250, 2600], [400, 2500]]
+
+
+def test_flags_are_described_as_they_are_written():
+    assert FLAGS_TEXT in collection_document("gf1-pms")["item_assets"]["quality"]["description"]
+
+
+def test_a_document_is_the_callers_own():
+    collection_document("gf1-pms")["summaries"]["platform"].append("changed")
+    assert collection_document("gf1-pms")["summaries"]["platform"] == ["gaofen-1"]
+
+
+def test_products_on_a_map_have_no_camera_model():
+    assert {"rpc", "rpc-pan", "metadata-pan"} <= set(collection_document("gf2-pms")["item_assets"])
+    wpm = set(collection_document("cbers4a-wpm")["item_assets"])
+    assert "metadata-pan" in wpm
+    assert not {"rpc", "rpc-pan"} & wpm
 
 
 def test_only_sensors_with_a_pan_band_have_a_sharp_asset():

@@ -5,7 +5,6 @@ import resource
 import subprocess
 import sys
 import tarfile
-import zipfile
 from contextlib import suppress
 
 import pytest
@@ -64,6 +63,28 @@ def test_wanted_members_land_flat_in_the_workspace_whatever_the_packing(pack, wo
     assert {path.name: path.read_bytes() for path in files}.items() <= dict(MEMBERS).items()
     assert sorted(workspace.iterdir()) == sorted(files)
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+WANTED = (
+    "CBERS_4A_WPM_20200730_209_139_L4_BAND1.tif",
+    "CBERS_4A_WPM_20200730_209_139_L4_BAND1.xml",
+    "HJ1A-CCD1-4-53-20100929-L20000400552-1.TIFF",
+    "HJ1A-CCD1-4-53-20100929-L20000400552.XML",
+    "GF701_004075_E105.4_N23.9_20200728114926_MUX_01_SC0_0004_2008282405_rpc.txt",
+    "zy302a_bwd_016381_143162_20190520112310_01_sec_0001_1905223461_RPC.TXT",
+    "GF3_KAS_QPSI_L1A_HH.rpc",
+    "GF2_PMS2_L1A-MSS2.RPB",
+)
+IGNORED = ("readme.txt", "rpc.text", "a_rpc.txt.bak", "a.rpb.gcp", "a.tiff.aux.xml", "a.tfw", "._a.tif", "影像.tif")
+
+
+@packed
+def test_every_kind_of_side_file_is_taken_out_of_nested_folders_and_nothing_else(pack, workspace, packing):
+    places = [f"PRODUCT/{'DATA' if number % 2 else 'a/b'}/" for number in range(len(WANTED))]
+    members = [(place + name, name.encode()) for place, name in zip(places, WANTED, strict=True)]
+    files = collect_files(pack(packing, [*members, *((name, b"") for name in IGNORED)]), workspace)
+    assert {path.name for path in files} == set(WANTED)
+    assert all(path.read_bytes() == path.name.encode() for path in files)
 
 
 def test_a_folder_is_read_in_place(tmp_path, workspace):
@@ -191,12 +212,6 @@ class TestAnUnsafeArchiveIsRefused:
         with pytest.raises(UnsafeArchiveError, match=f"is a {said}, expected regular files and folders only"):
             collect_files(pack("tar.gz", [special(f"{NAME}.tiff", kind, "/etc/passwd"), *MEMBERS[1:]]), workspace)
 
-    def test_with_a_link_in_a_zip(self, pack, workspace):
-        link = zipfile.ZipInfo(f"{NAME}.tiff")
-        link.external_attr = 0o120777 << 16
-        with pytest.raises(UnsafeArchiveError, match="is a symbolic link"):
-            collect_files(pack("zip", [(link, b"/etc/passwd")]), workspace)
-
     @packed
     def test_with_names_that_differ_in_case_only(self, pack, workspace, packing):
         with pytest.raises(UnsafeArchiveError, match="comes twice when letter case is ignored"):
@@ -225,7 +240,7 @@ class TestAnUnsafeArchiveIsRefused:
 
     @packed
     def test_with_an_overlong_text(self, pack, workspace, packing):
-        content = os.urandom(archive.MAX_BYTES_BY_SUFFIX[".rpb"] + 1)
+        content = os.urandom(archive.MAX_TEXT_BYTES[".rpb"] + 1)
         with pytest.raises(UnsafeArchiveError, match=rf"{NAME}\.rpb unpacks to more than 65536 bytes"):
             collect_files(pack(packing, [(f"{NAME}.rpb", content)]), workspace)
 
@@ -235,10 +250,6 @@ class TestAnUnsafeArchiveIsRefused:
         with pytest.raises(UnsafeArchiveError, match="200 times its own size"):
             collect_files(path, workspace)
         assert sum(file.stat().st_size for file in workspace.iterdir()) <= 200 * path.stat().st_size + 1024**2
-
-    def test_that_is_a_bomb_in_a_member_nobody_wants(self, pack, workspace):
-        with pytest.raises(UnsafeArchiveError, match="200 times its own size"):
-            collect_files(pack("tar.gz", [("readme.txt", bytes(64 * 1024**2))]), workspace)
 
     def test_with_a_text_bomb_in_a_zip(self, pack, workspace):
         filler = (f"{NAME}.tiff", os.urandom(500_000))
@@ -250,14 +261,6 @@ class TestAnUnsafeArchiveIsRefused:
         info.pax_headers = {"comment": "x" * 100_000}
         with pytest.raises(UnsafeArchiveError, match=r"an extension header of .* bytes"):
             collect_files(pack("tar.gz", [(info, b"")]), workspace)
-
-    def test_that_is_encrypted(self, pack, workspace):
-        path = pack("zip", MEMBERS[:2])
-        whole = path.read_bytes()
-        central = whole.index(b"PK\x01\x02")
-        path.write_bytes(whole[: central + 8] + b"\x01" + whole[central + 9 :])
-        with pytest.raises(UnsafeArchiveError, match="is encrypted"):
-            collect_files(path, workspace)
 
     def test_with_a_table_of_contents_longer_than_any(self, pack, workspace):
         path = pack("zip", [(f"{'n' * 60_000}{number}", b"") for number in range(100)])

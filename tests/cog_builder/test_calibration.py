@@ -23,9 +23,8 @@ def scene(tmp_path):
         scene,
         acquired=datetime(1992, 10, 13, tzinfo=UTC),
         sun_elevation=30.0,
-        sensor=replace(scene.sensor, bands=bands, pan=replace(scene.sensor.pan, esun=1250)),
-        multispectral=replace(scene.multispectral, gains=(0.2, 0.15, 0.12, 0.1), offsets=(5.0, 0.0, 0.0, -2.0)),
-        pan=replace(scene.pan, gains=(0.18,), offsets=(1.0,)),
+        main=replace(scene.main, bands=bands, gains=(0.2, 0.15, 0.12, 0.1), offsets=(5.0, 0.0, 0.0, -2.0)),
+        pan=replace(scene.pan, bands=(replace(scene.sensor.pan, esun=1250),), gains=(0.18,), offsets=(1.0,)),
     )
 
 
@@ -37,7 +36,7 @@ def test_reflectance_is_pi_radiance_distance_squared_over_irradiance_and_sine_of
         [6.253822 * 25 / 2000, 6.253822 * 30 / 1800, 6.253822 * 36 / 1500, 6.253822 * 38 / 1000],
         [6.253822 * 209.6 / 2000, 0, 6.253822 * 0.12 / 1500, 6.253822 * -1.8 / 1000],
     ]
-    found = calibration(scene, scene.multispectral).reflectance(dn)
+    found = calibration(scene, scene.main).reflectance(dn)
     assert found.shape == dn.shape
     assert found.dtype == np.float32
     np.testing.assert_allclose(found[0], expected, rtol=2e-5, atol=1e-7)

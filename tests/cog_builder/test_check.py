@@ -2,15 +2,20 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from shapely.affinity import scale, translate
+from shapely.geometry import shape
 
 from catalog.errors import InvalidItemError
 from catalog.staging import check_files
-from cog_builder.check import check_cog, check_scene
+from cog_builder.check import check_cog, check_scene, flag_percent, scene_warnings
 from cog_builder.errors import InvalidCogError
+from cog_builder.footprint import as_geojson, valid_footprint
 from tests.support.built import built
 from tests.support.rasters import landscape, write_cog, write_tiled
 
@@ -184,3 +189,100 @@ def test_a_damaged_overview_is_refused(tmp_path):
     flip(path, offset)
     with pytest.raises(InvalidCogError, match=r"S: a\.tif: "):
         check_cog(path, described(path), scene="S")
+
+
+def outlined(item, change):
+    """The Item with another geometry."""
+    return item | {"geometry": as_geojson(change(shape(item["geometry"])))}
+
+
+@pytest.mark.parametrize("kind", ["gf1-wfv", "gf1-pms", "gf2-pms"])
+def test_a_geometry_drawn_from_the_pixels_passes(kind):
+    check_scene(built(kind).folder, built(kind).item)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda outline: translate(outline, xoff=0.001), id="moved by 85 m of 3 km"),
+        pytest.param(lambda outline: scale(outline, 1.03, 1.03), id="too large"),
+        pytest.param(lambda outline: scale(outline, 0.97, 0.97), id="too small"),
+        pytest.param(lambda outline: outline.envelope, id="its box"),
+        pytest.param(lambda outline: translate(outline, xoff=-100), id="in America"),
+        pytest.param(lambda outline: translate(outline, xoff=-89.4, yoff=-39.9), id="where the projection ends"),
+    ],
+)
+def test_a_geometry_that_is_not_where_the_pixels_are_is_refused(scene, change):
+    folder, item = scene
+    with pytest.raises(InvalidCogError, match=rf"{item['id']}: quality\.tif: .* IoU of 0\.\d+"):
+        check_scene(folder, outlined(item, change))
+
+
+def flagged(folder, flags):
+    """A scene of these flags alone: its folder and an Item that describes it."""
+    transform = Affine(8.0, 0, 450_000, 0, -8.0, 4_420_000)
+    height, width = flags.shape
+    profile = {"driver": "COG", "height": height, "width": width, "count": 1, "dtype": "uint8", "blocksize": 256}
+    with rasterio.open(folder / "quality.tif", "w", crs="EPSG:4509", transform=transform, nodata=1, **profile) as file:
+        file.write(flags, 1)
+    return {
+        "id": "S",
+        "assets": {"quality": {"href": "./quality.tif", **described(folder / "quality.tif")}},
+        "geometry": as_geojson(valid_footprint(folder / "quality.tif")),
+    }
+
+
+def test_holes_and_specks_beside_the_image_are_no_fault_of_its_outline(tmp_path):
+    flags = np.full((900, 1300), 1, np.uint8)
+    flags[100:800, 150:1200] = 0
+    flags[300:500, 400:700] = 1
+    flags[30:1300:40, 20:140:40] = 4
+    item = flagged(tmp_path, flags)
+    check_scene(tmp_path, item)
+    assert scene_warnings(tmp_path, item) == []
+
+
+def test_a_scene_without_any_image_is_refused(tmp_path):
+    flags = np.zeros((300, 300), np.uint8)
+    item = flagged(tmp_path, flags)
+    flagged_empty = tmp_path / "empty"
+    flagged_empty.mkdir()
+    with rasterio.open(tmp_path / "quality.tif") as image:
+        profile = {**image.profile, "driver": "COG"}
+    with rasterio.open(flagged_empty / "quality.tif", "w", **profile) as file:
+        file.write(np.ones((300, 300), np.uint8), 1)
+    with pytest.raises(InvalidCogError, match=r"IoU of 0\.000"):
+        check_scene(flagged_empty, item)
+
+
+@pytest.mark.parametrize("shape_px", [(400, 500), (2600, 1100)])
+def test_the_shares_of_the_flags_are_of_the_imaged_pixels(tmp_path, shape_px):
+    flags = np.zeros(shape_px, np.uint8)
+    height, width = shape_px
+    flags[: height // 2] = 1
+    flags[height // 2 :, : width // 10] = 2 + 4
+    flags[height // 2 :, width // 2 : width // 2 + width // 5] = 8
+    found = flag_percent(tmp_path, flagged(tmp_path, flags))
+    expected = {"imaged": 50, "saturated": 10, "cloud": 10, "cloud_shadow": 20}
+    assert found == {name: pytest.approx(share, abs=0.5) for name, share in expected.items()}
+
+
+@pytest.mark.parametrize(
+    ("saturated_rows", "imaged_rows", "names"),
+    [
+        (0, 200, []),
+        (9, 200, []),
+        (11, 200, ["saturated"]),
+        (200, 200, ["saturated"]),
+        (0, 3, []),
+        (0, 1, ["nearly_empty"]),
+        (1, 1, ["saturated", "nearly_empty"]),
+    ],
+)
+def test_many_saturated_and_few_imaged_pixels_are_named(tmp_path, saturated_rows, imaged_rows, names):
+    flags = np.ones((200, 300), np.uint8)
+    flags[:imaged_rows] = 0
+    flags[:saturated_rows] = 2
+    warnings = scene_warnings(tmp_path, flagged(tmp_path, flags))
+    assert [warning.partition(":")[0] for warning in warnings] == names
+    assert all("%" in warning for warning in warnings)

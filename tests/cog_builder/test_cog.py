@@ -1,5 +1,7 @@
 """The files we write, read back by GDAL and judged by rio-cogeo."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
@@ -7,7 +9,7 @@ from rio_cogeo import cog_validate
 
 from cog_builder.cog import CogWriter
 from cog_builder.cog_layout import BandInfo, CogLayout
-from cog_builder.map_grid import MapGrid
+from cog_builder.map_grid import MapGrid, snapped_grid
 from cog_builder.pyramid import Block, Pyramid, average, nearest
 
 BLUE_TO_NIR = tuple(
@@ -84,22 +86,56 @@ def test_flags_keep_their_values_in_overviews_and_read_as_fill_where_nothing_was
         assert (half.read(1) == np.where(valid, flags[..., 0], 1)[::2, ::2]).all()
 
 
-def test_a_picture_has_a_mask_and_no_dark_edge(tmp_path):
+@pytest.mark.parametrize("compression", ["jpeg", "webp"])
+def test_a_picture_has_a_mask_and_no_dark_edge(tmp_path, compression):
     row, col = np.mgrid[:512, :1024]
     pixels = np.stack([200 + 0 * col, 90 + col // 16, 60 + row // 8], -1).astype(np.uint8)
     valid = (row + col > 300) & (col < 901)
     path = tmp_path / "visual.tif"
-    layout = CogLayout(MapGrid(3857, 0, 0, 1, 1024, 512), RGB, "uint8", "jpeg", 256, 2)
+    layout = CogLayout(MapGrid(3857, 0, 0, 1, 1024, 512), RGB, "uint8", compression, 256, 2)
     write(path, layout, np.where(valid[..., None], pixels, 0), valid)
     assert cog_validate(path, strict=True) == (True, [], [])
     with rasterio.open(path) as cog:
         assert ((cog.dataset_mask() > 0) == valid).all()
+        assert (cog.count, cog.nodata, cog.compression.name) == (3, None, compression)
+        assert cog.mask_flag_enums == ([rasterio.enums.MaskFlags.per_dataset],) * 3
         assert [color.name for color in cog.colorinterp] == ["red", "green", "blue"]
         off = np.abs(np.moveaxis(cog.read(), 0, -1).astype(int) - pixels)
         assert off[valid].max() < 12
     with rasterio.open(path, overview_level=1) as small:
         shown = small.dataset_mask() > 0
         assert np.abs(small.read(1)[shown].astype(int) - 200).max() < 12
+
+
+def test_a_webp_picture_is_smaller_than_a_jpeg_and_nearly_as_true(tmp_path):
+    row, col = np.mgrid[:512, :512] / 40
+    waves = [np.sin(row + band) * np.cos(1.7 * col) + 0.5 * np.sin(9 * row * col / 40) for band in range(3)]
+    pixels = np.rint(128 + 70 * np.stack(waves, -1)).astype(np.uint8)
+    sizes, errors = {}, {}
+    for compression in ("jpeg", "webp"):
+        path = tmp_path / f"{compression}.tif"
+        layout = CogLayout(MapGrid(3857, 0, 0, 1, 512, 512), RGB, "uint8", compression, 256, 1)
+        write(path, layout, pixels, np.ones((512, 512), np.bool_))
+        with rasterio.open(path) as cog:
+            errors[compression] = np.sqrt(((np.moveaxis(cog.read(), 0, -1).astype(float) - pixels) ** 2).mean())
+        sizes[compression] = path.stat().st_size
+    assert sizes["webp"] < 0.8 * sizes["jpeg"]
+    assert errors["webp"] < 2 * errors["jpeg"]
+
+
+@pytest.mark.parametrize("epsg", [4490, 4326])
+def test_a_file_in_degrees_lies_where_its_grid_says(tmp_path, numbers, epsg):
+    pixels, valid = numbers
+    grid = snapped_grid(epsg, np.array([116.38, 116.47]), np.array([39.85, 39.91]), 8.0)
+    grid = replace(grid, width=1300, height=900)
+    path = tmp_path / "analytic.tif"
+    write(path, CogLayout(grid, BLUE_TO_NIR, "uint16", "deflate", 512, 2, 0), pixels, valid)
+    assert cog_validate(path, strict=True) == (True, [], [])
+    with rasterio.open(path) as cog:
+        assert (cog.crs.to_epsg(), cog.crs.is_geographic) == (epsg, True)
+        assert cog.transform == grid.transform
+        assert cog.tags()["AREA_OR_POINT"] == "Area"
+        assert (np.moveaxis(cog.read(), 0, -1) == np.where(valid[..., None], pixels, 0)).all()
 
 
 def test_empty_blocks_take_no_space(tmp_path):

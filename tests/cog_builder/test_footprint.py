@@ -16,7 +16,8 @@ from catalog.geometry import read_geometry
 from cog_builder.elevation import ConstantHeight
 from cog_builder.errors import GeolocationError, UnreadableImageError
 from cog_builder.footprint import as_geojson, image_outline, rough_bbox, valid_footprint
-from cog_builder.scene import SourceImage
+from cog_builder.scene import ImagePart, SourceImage
+from cog_builder.sensor import known_sensors
 from tests.support.cameras import GSD_M, HEIGHT, LONGITUDE, WIDTH, tilted_camera
 
 EPSG = 4548
@@ -109,8 +110,8 @@ def test_geojson_is_lists_that_the_catalogue_reads(quality):
 
 
 def image(rpc):
-    ones = (1.0,) * 4
-    return SourceImage("ms", Path("GF1_x-MSS1.tiff"), WIDTH, HEIGHT, 4, GSD_M, rpc, ones, ones, 1023)
+    part = ImagePart((Path("GF1_x-MSS1.tiff"),), WIDTH, HEIGHT, rpc)
+    return SourceImage("ms", (part,), known_sensors()["GF1", "PMS1"].bands, GSD_M, (1.0,) * 4, (0.0,) * 4, 1023)
 
 
 def test_the_outline_of_an_image_is_where_its_corners_look():
@@ -124,7 +125,7 @@ def test_the_outline_of_an_image_is_where_its_corners_look():
 @pytest.mark.parametrize("height_m", [-400.0, 0.0, 8800.0])
 def test_the_rough_box_holds_the_image_at_any_height_on_earth(height_m):
     some = image(tilted_camera())
-    west, south, east, north = rough_bbox(some)
+    west, south, east, north = rough_bbox(some.parts[0])
     longitude, latitude = image_outline(some, ConstantHeight(height_m))
     assert west <= longitude.min() < longitude.max() <= east
     assert south <= latitude.min() < latitude.max() <= north

@@ -29,16 +29,40 @@ def test_variables_are_read(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("profile", "lossless", "lossy", "c_grid"),
+    [
+        ("compatible", "deflate", "jpeg", False),
+        ("compact", "zstd", "jpeg", False),
+        ("webp", "deflate", "webp", False),
+        ("c", "deflate", "jpeg", True),
+        ("compatible,c", "deflate", "jpeg", True),
+        ("webp,c,compact", "zstd", "webp", True),
+    ],
+)
+def test_each_name_of_a_profile_changes_one_thing(profile, lossless, lossy, c_grid):
+    settings = CogBuilderSettings(profile=profile)
+    assert (settings.lossless, settings.lossy, settings.c_grid) == (lossless, lossy, c_grid)
+
+
+@pytest.mark.parametrize("code", [4490, 4491, 4527, 4548, 4554, 32601, 32760, 3857, 4326])
+def test_scenes_may_be_built_in(code):
+    assert CogBuilderSettings(target_crs=f"EPSG:{code}").epsg == code
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
         ("COG_BUILDER_MEMORY_MIB", "399", "greater than or equal to 400"),
         ("COG_BUILDER_MEMORY_MIB", "plenty", "valid integer"),
         ("COG_BUILDER_WORKERS", "0", "greater than or equal to 1"),
-        ("COG_BUILDER_TARGET_CRS", "WGS84", "should match pattern"),
-        ("COG_BUILDER_TARGET_CRS", "EPSG:999999", "EPSG:999999: no such CRS"),
-        ("COG_BUILDER_TARGET_CRS", "EPSG:4326", "EPSG:4326 is WGS 84, expected a projected CRS in metres"),
-        ("COG_BUILDER_TARGET_CRS", "EPSG:2230", "expected a projected CRS in metres"),
-        ("COG_BUILDER_PROFILE", "tiny", "'compatible' or 'compact'"),
+        ("COG_BUILDER_TARGET_CRS", "WGS84", "'WGS84' is no CRS that scenes are built in; expected EPSG:4490"),
+        ("COG_BUILDER_TARGET_CRS", "EPSG:999999", "'EPSG:999999' is no CRS"),
+        ("COG_BUILDER_TARGET_CRS", "EPSG:2383", "'EPSG:2383' is no CRS"),
+        ("COG_BUILDER_TARGET_CRS", "4490", "'4490' is no CRS"),
+        ("COG_BUILDER_TARGET_CRS", "EPSG:²", "is no CRS"),
+        ("COG_BUILDER_PROFILE", "tiny", "'tiny' is no profile; expected compatible, or any of compact, webp and c"),
+        ("COG_BUILDER_PROFILE", "compact,webp,", "'compact,webp,' is no profile"),
+        ("COG_BUILDER_PROFILE", "compatible,webp", "'compatible,webp' is no profile"),
         ("COG_BUILDER_DEM", "/nowhere/dem.tif", "/nowhere/dem.tif: no such file"),
         ("COG_BUILDER_DEM_VERTICAL_DATUM", "msl", "'auto', 'ellipsoid' or 'egm96'"),
         ("COG_BUILDER_MEMORY", "1024", "unknown settings: COG_BUILDER_MEMORY"),

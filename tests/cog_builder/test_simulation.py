@@ -16,6 +16,7 @@ from cog_builder.elevation import ConstantHeight, DemFile
 from cog_builder.errors import CogBuilderError, GeolocationError
 from cog_builder.simulation import SimulationRequest, simulate_delivery
 from cog_builder.simulation.camera import Camera
+from cog_builder.simulation.plan import plan_images
 from cog_builder.sun import earth_sun_distance_au
 from tests.support.simulated import LATITUDE, LONGITUDE, Patchwork, tiny_delivery, tiny_dem
 
@@ -77,7 +78,7 @@ def test_a_spot_on_the_ground_appears_where_the_rpc_says(tmp_path, satellite, se
         world=Spot(place[0][0], place[1][0], radius_m=4 * pan_gsd_m),
     )
     folder = simulate_delivery(request, tmp_path)
-    finest = request.images()[-1]
+    finest = plan_images(request)[-1]
     height_m = DemFile(tiny_dem(), "ellipsoid").heights_m(*place)
     col, row = (float(axis[0]) for axis in finest.rpc.project(*place, height_m))
     pixels = read(folder / f"{finest.stem}.tiff")[0].astype(float)
@@ -141,7 +142,7 @@ def test_a_zip_holds_the_same_files_as_a_tar(tmp_path):
 
 @pytest.mark.parametrize("kind", ["gf1-pms", "gf1-wfv", "gf2-pms"])
 def test_the_builder_reads_back_what_was_asked_for(tmp_path, kind):
-    scene = open_delivery(tiny_delivery(kind, tmp_path, cloud_percent=12.0), _workspace(tmp_path))
+    [scene] = open_delivery(tiny_delivery(kind, tmp_path, cloud_percent=12.0), _workspace(tmp_path))
     assert scene.collection == kind
     assert scene.cloud_cover == 12
     assert scene.warnings == ()
@@ -150,12 +151,12 @@ def test_the_builder_reads_back_what_was_asked_for(tmp_path, kind):
 
 def test_traps_of_real_deliveries_can_be_asked_for(tmp_path):
     archive = tiny_delivery("gf2-pms", tmp_path, cloud_assessed=False, overflowed_name=True)
-    scene = open_delivery(archive, _workspace(tmp_path))
+    [scene] = open_delivery(archive, _workspace(tmp_path))
     assert "L1A2147483647" in scene.title
     assert scene.product_id == "14547890001"
     assert scene.cloud_cover is None
     assert scene.calibration_source == "XML AbsCeof"
-    assert scene.multispectral.gains == (0.1743, 0.1784, 0.1668, 0.1912)
+    assert scene.main.gains == (0.1743, 0.1784, 0.1668, 0.1912)
 
 
 def test_pixels_carry_the_reflectance_of_the_world(tmp_path):
@@ -164,10 +165,10 @@ def test_pixels_carry_the_reflectance_of_the_world(tmp_path):
             return np.broadcast_to(np.float32([0.08, 0.10, 0.12, 0.30]), (grid.height, grid.width, 4)).copy()
 
     folder = simulate_delivery(request_of(world=Even(), elevation=ConstantHeight(40.0)), tmp_path)
-    scene = open_delivery(folder, _workspace(tmp_path))
-    dn = read(scene.multispectral.path)[:, 40, 48]
+    [scene] = open_delivery(folder, _workspace(tmp_path))
+    dn = read(scene.main.parts[0].paths[0])[:, 40, 48]
     for number, gain, band, expected in zip(
-        dn, scene.multispectral.gains, scene.sensor.bands, (0.08, 0.10, 0.12, 0.30), strict=True
+        dn, scene.main.gains, scene.sensor.bands, (0.08, 0.10, 0.12, 0.30), strict=True
     ):
         sun = np.sin(np.radians(scene.sun_elevation))
         found = np.pi * number * gain * earth_sun_distance_au(scene.acquired) ** 2 / (band.esun * sun)
@@ -176,12 +177,12 @@ def test_pixels_carry_the_reflectance_of_the_world(tmp_path):
 
 def test_a_given_rpc_is_the_camera_of_both_images(tmp_path):
     rpc = Camera(LONGITUDE, LATITUDE, 250.0, 96, 80, 8.0, 6.0, 645_000, track_deg=14.0).rpc()
-    scene = open_delivery(simulate_delivery(request_of(rpc=rpc), tmp_path), _workspace(tmp_path))
+    [scene] = open_delivery(simulate_delivery(request_of(rpc=rpc), tmp_path), _workspace(tmp_path))
     place = np.array([LONGITUDE + 0.001]), np.array([LATITUDE])
-    col, row = (axis[0] for axis in scene.multispectral.rpc.project(*place, 300.0))
+    col, row = (axis[0] for axis in scene.main.parts[0].geometry.project(*place, 300.0))
     expected_col, expected_row = (axis[0] for axis in rpc.project(*place, 300.0))
     assert (col, row) == (pytest.approx(expected_col, abs=1e-6), pytest.approx(expected_row, abs=1e-6))
-    pan_col, pan_row = (axis[0] for axis in scene.pan.rpc.project(*place, 300.0))
+    pan_col, pan_row = (axis[0] for axis in scene.pan.parts[0].geometry.project(*place, 300.0))
     assert (pan_col, pan_row) == (pytest.approx(4 * col + 1.5, abs=1e-6), pytest.approx(4 * row + 1.5, abs=1e-6))
 
 

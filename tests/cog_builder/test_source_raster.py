@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from cog_builder.errors import BuildResourceError, DiskFullError, UnreadableImageError
-from cog_builder.scene import SourceImage
-from cog_builder.source_raster import RawRaster, decode_image
+from cog_builder.scene import ImagePart
+from cog_builder.source_raster import RawRaster, decode_part
 from cog_builder.tiff_decoder import CPU_S
 from tests.support.cameras import tilted_camera
 from tests.support.tiffs import positions, write_tiff
@@ -20,20 +20,9 @@ from tests.support.tiffs import positions, write_tiff
 PIXELS = positions(90, 70, 4)
 
 
-def source_image(path, shape=PIXELS.shape):
+def decode(path, folder, shape=PIXELS.shape, **options):
     rows, cols, bands = shape
-    return SourceImage(
-        kind="ms",
-        path=path,
-        width=cols,
-        height=rows,
-        band_count=bands,
-        gsd_m=8,
-        rpc=tilted_camera(),
-        gains=(0.1,) * bands,
-        offsets=(0.0,) * bands,
-        saturated_dn=1023,
-    )
+    return decode_part(ImagePart((path,), cols, rows, tilted_camera()), bands, folder, **options)
 
 
 @pytest.fixture
@@ -55,7 +44,7 @@ def tiff(tmp_path):
     ids=str,
 )
 def test_pixels_come_out_as_they_went_in_whatever_the_layout(tmp_path, layout):
-    raster = decode_image(source_image(write_tiff(tmp_path / "a.tiff", PIXELS, **layout)), tmp_path / "raw")
+    raster = decode(write_tiff(tmp_path / "a.tiff", PIXELS, **layout), tmp_path)
     assert raster.shape == PIXELS.shape
     np.testing.assert_array_equal(raster.read((0, 90), (0, 70)), PIXELS)
 
@@ -63,14 +52,14 @@ def test_pixels_come_out_as_they_went_in_whatever_the_layout(tmp_path, layout):
 def test_an_image_larger_than_one_reading_is_decoded_whole(tmp_path):
     pixels = positions(2500, 1100, 4)
     path = write_tiff(tmp_path / "a.tiff", pixels, interleave="pixel", blockysize=3)
-    raster = decode_image(source_image(path, pixels.shape), tmp_path / "raw")
+    raster = decode(path, tmp_path, pixels.shape)
     np.testing.assert_array_equal(raster.read((0, 2500), (0, 1100)), pixels)
 
 
 def test_folders_may_have_chinese_names(tmp_path):
     folder = tmp_path / "高分 一号"
     folder.mkdir()
-    raster = decode_image(source_image(write_tiff(folder / "影像.tiff", PIXELS)), folder / "raw")
+    raster = decode(write_tiff(folder / "影像.tiff", PIXELS), folder)
     np.testing.assert_array_equal(raster.read((0, 90), (0, 70)), PIXELS)
 
 
@@ -79,12 +68,12 @@ def test_folders_may_have_chinese_names(tmp_path):
     [((0, 90), (0, 70)), ((13, 57), (0, 70)), ((13, 57), (5, 6)), ((89, 90), (69, 70)), ((4, 4), (0, 9))],
 )
 def test_a_window_is_that_part_of_the_image(tiff, tmp_path, rows, cols):
-    raster = decode_image(source_image(tiff), tmp_path / "raw")
+    raster = decode(tiff, tmp_path)
     np.testing.assert_array_equal(raster.read(rows, cols), PIXELS[slice(*rows), slice(*cols)])
 
 
 def test_threads_read_the_same_file_at_once(tiff, tmp_path):
-    raster = decode_image(source_image(tiff), tmp_path / "raw")
+    raster = decode(tiff, tmp_path)
     tops = [row % 80 for row in range(400)]
     with ThreadPoolExecutor(8) as pool:
         for top, window in zip(tops, pool.map(lambda top: raster.read((top, top + 10), (3, 40)), tops), strict=True):
@@ -98,7 +87,7 @@ def test_a_window_outside_the_image_is_an_error(tmp_path, rows, cols):
 
 
 def test_a_raw_file_that_became_shorter_is_never_read_as_zeros(tiff, tmp_path):
-    raster = decode_image(source_image(tiff), tmp_path / "raw")
+    raster = decode(tiff, tmp_path)
     os.truncate(raster.path, 90 * 70 * 4)
     with pytest.raises(UnreadableImageError, match="raw: ends at byte 25200"):
         raster.read((0, 90), (0, 70))
@@ -109,12 +98,12 @@ class TestAnImageIsRefused:
 
     def test_that_is_of_another_shape(self, tiff, tmp_path):
         with pytest.raises(UnreadableImageError, match=r"GF1_x-MSS1\.tiff: .*\(90, 70, 4\).*expected \(90, 71, 4\)"):
-            decode_image(source_image(tiff, (90, 71, 4)), tmp_path / "raw")
+            decode(tiff, tmp_path, (90, 71, 4))
 
     def test_that_is_of_another_type(self, tmp_path):
         path = write_tiff(tmp_path / "a.tiff", PIXELS.astype(np.float32))
         with pytest.raises(UnreadableImageError, match=r"a\.tiff: .* float32, expected"):
-            decode_image(source_image(path), tmp_path / "raw")
+            decode(path, tmp_path)
 
     def test_whose_data_are_damaged(self, tmp_path):
         path = write_tiff(tmp_path / "a.tiff", PIXELS, compress="deflate")
@@ -122,7 +111,7 @@ class TestAnImageIsRefused:
         whole[-2000:-1000] = b"\xff" * 1000
         path.write_bytes(whole)
         with pytest.raises(UnreadableImageError, match=r"a\.tiff: cannot be decoded"):
-            decode_image(source_image(path), tmp_path / "raw")
+            decode(path, tmp_path)
 
     @pytest.mark.parametrize(
         "content",
@@ -136,13 +125,12 @@ class TestAnImageIsRefused:
         path = tmp_path / "a.tiff"
         path.write_text(content, encoding="latin-1")
         with pytest.raises(UnreadableImageError, match=r"a\.tiff: cannot be decoded: .*not recognized"):
-            decode_image(source_image(path), tmp_path / "raw")
+            decode(path, tmp_path)
 
     def test_when_the_disk_has_no_room(self, tiff, tmp_path):
-        huge = source_image(tiff, (200_000, 200_000, 32))
         with pytest.raises(DiskFullError, match=r"GF1_x-MSS1\.tiff: .* bytes free, expected 2560000000000"):
-            decode_image(huge, tmp_path / "raw")
-        assert not (tmp_path / "raw").exists()
+            decode(tiff, tmp_path, (200_000, 200_000, 32))
+        assert not (tmp_path / "GF1_x-MSS1.raw").exists()
 
     def test_when_the_child_runs_out_of_disk(self, tmp_path):
         """P03, by a file size limit that the child inherits."""
@@ -151,13 +139,12 @@ class TestAnImageIsRefused:
         program = (
             "import sys; from pathlib import Path\n"
             "from cog_builder.errors import DiskFullError\n"
-            "from cog_builder.source_raster import decode_image\n"
-            "from tests.cog_builder.test_source_raster import source_image\n"
-            "try: decode_image(source_image(Path(sys.argv[1]), (600, 400, 1)), Path(sys.argv[2]))\n"
+            "from tests.cog_builder.test_source_raster import decode\n"
+            "try: decode(Path(sys.argv[1]), Path(sys.argv[2]), (600, 400, 1))\n"
             "except DiskFullError as error: print(error)\n"
         )
         done = subprocess.run(
-            [sys.executable, "-c", program, str(path), str(tmp_path / "raw")],
+            [sys.executable, "-c", program, str(path), str(tmp_path)],
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
             capture_output=True,
             text=True,
@@ -172,7 +159,7 @@ def test_side_files_beside_the_tiff_are_never_looked_at(tiff, tmp_path):
         os.mkfifo(tiff.with_name(tiff.name + ending))
     for ending in (".aux", ".rpb", "_rpc.txt", ".tfw", ".xml"):
         os.mkfifo(tiff.with_name(tiff.stem + ending))
-    raster = decode_image(source_image(tiff), tmp_path / "raw", timeout_s=30)
+    raster = decode(tiff, tmp_path, timeout_s=30)
     np.testing.assert_array_equal(raster.read((0, 90), (0, 70)), PIXELS)
 
 
@@ -181,20 +168,19 @@ def test_the_child_sees_nothing_of_our_environment(tiff, tmp_path, monkeypatch):
     monkeypatch.setenv("GDAL_DRIVER_PATH", str(tmp_path))
     monkeypatch.setenv("CPL_DEBUG", "ON")
     (tmp_path / "rasterio.py").write_text("raise SystemExit('hijacked')")
-    raster = decode_image(source_image(tiff), tmp_path / "raw")
+    raster = decode(tiff, tmp_path)
     np.testing.assert_array_equal(raster.read((0, 1), (0, 70)), PIXELS[:1])
 
 
 def test_a_killed_parent_leaves_no_child(tiff, tmp_path):
-    raw = tmp_path / "raw"
+    raw = tmp_path / f"{tiff.stem}.raw"
     os.mkfifo(raw)  # the child waits for a reader that never comes
     program = (
         "import sys; from pathlib import Path\n"
-        "from cog_builder.source_raster import decode_image\n"
-        "from tests.cog_builder.test_source_raster import source_image\n"
-        "decode_image(source_image(Path(sys.argv[1])), Path(sys.argv[2]))\n"
+        "from tests.cog_builder.test_source_raster import decode\n"
+        "decode(Path(sys.argv[1]), Path(sys.argv[2]))\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", program, str(tiff), str(raw)])
+    parent = subprocess.Popen([sys.executable, "-c", program, str(tiff), str(tmp_path)])
     wait_until(lambda: any(is_limited(process) for process in processes_about(raw)))
     parent.kill()
     parent.wait()
@@ -202,10 +188,10 @@ def test_a_killed_parent_leaves_no_child(tiff, tmp_path):
 
 
 def test_a_stuck_child_is_killed_with_its_group(tiff, tmp_path):
-    raw = tmp_path / "raw"
+    raw = tmp_path / f"{tiff.stem}.raw"
     os.mkfifo(raw)
-    with pytest.raises(BuildResourceError, match="timeout: not decoded within 2 s"):
-        decode_image(source_image(tiff), raw, timeout_s=2)
+    with pytest.raises(BuildResourceError, match="timeout: not done within 2 s"):
+        decode(tiff, tmp_path, timeout_s=2)
     assert processes_about(raw) == []
 
 

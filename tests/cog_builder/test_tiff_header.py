@@ -112,6 +112,17 @@ class TestLimits:
         with pytest.raises(UnreadableImageError, match="a loop"):
             read_tiff_header(crafted(tmp_path / "a.tiff", *shape_tags(20, 20, 20), following=8))
 
+    @pytest.mark.parametrize("code", [6, 7, 34887, 50001, 0])
+    def test_of_compressions(self, tmp_path, code):
+        tags = [tag if tag[0] != 259 else (259, 3, 1, code) for tag in shape_tags(20, 20, 20)]
+        with pytest.raises(UnreadableImageError, match=f"compression {code}, expected none, LZW, Deflate, PackBits"):
+            read_tiff_header(crafted(tmp_path / "a.tiff", *tags))
+
+    def test_of_a_tag_that_comes_twice(self, tmp_path):
+        tags = shape_tags(20, 20, 20)
+        with pytest.raises(UnreadableImageError, match="TIFF tag 257 comes twice"):
+            read_tiff_header(crafted(tmp_path / "a.tiff", *tags[:2], (257, 4, 1, 10), *tags[2:]))
+
     def test_of_a_missing_tag(self, tmp_path):
         with pytest.raises(UnreadableImageError, match="TIFF tag 257 is missing"):
             read_tiff_header(crafted(tmp_path / "a.tiff", *(tag for tag in shape_tags(20, 20, 20) if tag[0] != 257)))

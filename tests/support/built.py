@@ -44,14 +44,20 @@ def hills() -> DemFile:
 
 @cache
 def built(
-    kind: Kind, *, target_crs: str | None = None, workers: int = 2, height_m: float | None = None, **changes: Any
+    kind: Kind,
+    *,
+    target_crs: str | None = None,
+    profile: str = "compatible",
+    workers: int = 2,
+    height_m: float | None = None,
+    **changes: Any,
 ) -> Built:
     """A scene of a tiny delivery; `changes` are fields of `SimulationRequest`."""
     elevation: Elevation = hills() if height_m is None else ConstantHeight(height_m)
     if height_m is not None:
         changes["elevation"] = elevation
     delivery = tiny_delivery(kind, Path(tempfile.mkdtemp(dir=_session_folder())), **changes)
-    settings = CogBuilderSettings(target_crs=target_crs, workers=workers)
+    settings = CogBuilderSettings(target_crs=target_crs, profile=profile, workers=workers)
     return build(delivery, Path(tempfile.mkdtemp(dir=_session_folder())), elevation=elevation, settings=settings)
 
 

@@ -20,9 +20,11 @@ def shared(pattern):
 
 
 def opened(delivery, tmp_path):
+    """The one scene of a delivery."""
     workspace = tmp_path / "workspace"
     workspace.mkdir()
-    return open_delivery(delivery, workspace)
+    [scene] = open_delivery(delivery, workspace)
+    return scene
 
 
 def the_file(folder, ending):

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cog_builder.elevation import ConstantHeight
-from cog_builder.errors import BadMetadataError
+from cog_builder.errors import BadMetadataError, IncompleteDeliveryError
 from tests.support.deliveries import edit, opened, set_tag, the_file
 from tests.support.simulated import tiny_delivery
 
@@ -102,7 +102,7 @@ class TestCalibration:
             edit(the_file(folder, ending), "</ProductMetaData>", f"<AbsCeof>{gains}</AbsCeof></ProductMetaData>")
         scene = opened(folder, tmp_path)
         assert scene.calibration_source == "XML AbsCeof"
-        assert (scene.multispectral.gains, scene.pan.gains) == ((0.11, 0.12, 0.13, 0.14), (0.15,))
+        assert (scene.main.gains, scene.pan.gains) == ((0.11, 0.12, 0.13, 0.14), (0.15,))
 
     def test_images_may_have_different_sources(self, folder, tmp_path):
         for ending, gains in (("-MSS1.xml", "0.11,0.12,0.13,0.14"), ("-PAN1.xml", "NULL")):
@@ -121,7 +121,7 @@ class TestContradictionsAreRefused:
         [
             ("WidthInPixels", "161", r"-MSS1\.tiff: 160 columns, expected 161 as .*-MSS1\.xml has it"),
             ("HeightInPixels", "149", r"-MSS1\.tiff: 150 rows, expected 149"),
-            ("Bands", "1,2,3", r"-MSS1\.xml: <Bands> is 1,2,3, expected 4 bands of PMS1"),
+            ("Bands", "1,2,3", r"-MSS1\.xml: 3 bands, expected the 4 of PMS1"),
         ],
     )
     def test_between_tiff_and_xml(self, folder, tmp_path, tag, value, said):
@@ -129,10 +129,15 @@ class TestContradictionsAreRefused:
         with pytest.raises(BadMetadataError, match=said):
             opened(folder, tmp_path)
 
-    @pytest.mark.parametrize(("tag", "value"), [("ProductID", "6312202"), ("SensorID", "PMS2")])
-    def test_between_multispectral_and_pan(self, folder, tmp_path, tag, value):
-        set_tag(the_file(folder, "-PAN1.xml"), tag, value)
-        with pytest.raises(BadMetadataError, match=rf"-PAN1\.xml: <{tag}> is {value}, expected .* as in .*-MSS1\.xml"):
+    def test_between_multispectral_and_pan(self, folder, tmp_path):
+        set_tag(the_file(folder, "-PAN1.xml"), "ProductID", "6312202")
+        said = r"-PAN1\.xml: product number 6312202, expected 6312201 as in .*-MSS1\.xml"
+        with pytest.raises(BadMetadataError, match=said):
+            opened(folder, tmp_path)
+
+    def test_between_the_cameras_of_two_images(self, folder, tmp_path):
+        set_tag(the_file(folder, "-PAN1.xml"), "SensorID", "PMS2")
+        with pytest.raises(IncompleteDeliveryError, match=r"no pan image .-PAN., expected one beside .*-MSS1"):
             opened(folder, tmp_path)
 
     def test_between_rpb_and_xml(self, folder, tmp_path):
@@ -140,7 +145,37 @@ class TestContradictionsAreRefused:
         line = next(line for line in rpb.read_text().splitlines() if "longOffset" in line)
         edit(rpb, line, "\tlongOffset = 100.4;")
         with pytest.raises(
-            BadMetadataError, match=r"-PAN1: the RPB looks at 100\.4.*expected 116\.4.* as .*-PAN1\.xml has it"
+            BadMetadataError, match=r"-PAN1: the RPC looks at 100\.4.*expected 116\.4.* as .*-PAN1\.xml has it"
+        ):
+            opened(folder, tmp_path)
+
+    def test_between_the_camera_models_of_two_images(self, folder, tmp_path):
+        ms, pan = the_file(folder, "-MSS1.rpb"), the_file(folder, "-PAN1.rpb")
+        texts = ms.read_text(), pan.read_text()
+        ms.write_text(texts[1])
+        pan.write_text(texts[0])
+        with pytest.raises(
+            BadMetadataError, match=r"ground sample distance of 8 m, expected about 2|RPC files may be swapped"
+        ):
+            opened(folder, tmp_path)
+
+    def test_between_the_places_of_two_images(self, folder, tmp_path):
+        rpb = the_file(folder, "-PAN1.rpb")
+        line = next(line for line in rpb.read_text().splitlines() if "longOffset" in line)
+        edit(rpb, line, f"\tlongOffset = {float(line.split('=')[1].strip(' ;')) + 0.05:.9f};")
+        with pytest.raises(BadMetadataError, match=r"-PAN1\.tiff: its centre lies 4\d+ m from that of .*-MSS1\.tiff"):
+            opened(folder, tmp_path)
+
+    def test_between_the_times_of_two_images(self, folder, tmp_path):
+        set_tag(the_file(folder, "-PAN1.xml"), "CenterTime", "2022-03-16 11:20:11")
+        with pytest.raises(BadMetadataError, match=r"-PAN1\.tiff: taken 1 day.* apart from .*-MSS1\.tiff"):
+            opened(folder, tmp_path)
+
+    @pytest.mark.parametrize("gsd", ["0.5", "80"])
+    def test_between_stated_and_seen_size_of_a_pixel(self, folder, tmp_path, gsd):
+        set_tag(the_file(folder, "-MSS1.xml"), "ImageGSD", gsd)
+        with pytest.raises(
+            BadMetadataError, match=rf"-MSS1\.xml: a ground sample distance of {gsd} m, expected about [78]"
         ):
             opened(folder, tmp_path)
 

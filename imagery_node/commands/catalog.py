@@ -18,7 +18,7 @@ from catalog.publishing import recall, restore
 from catalog.search import ItemStore
 from catalog.settings import CatalogSettings
 from catalog.store import open_store
-from imagery_node.report import failure
+from imagery_node.commands.report import failure
 
 BAD_CONFIGURATION = 78
 """Exit code when settings or folders cannot be used."""

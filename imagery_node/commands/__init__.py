@@ -1,0 +1,1 @@
+"""What `imagery-node` does when it is called: here builder, catalogue and service meet."""
