@@ -1,7 +1,7 @@
 """A scene's images → reflectance on any map grid, block by block."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cog_builder.calibration import Calibration, calibration
 from cog_builder.elevation import Elevation
 from cog_builder.map_grid import MapGrid
-from cog_builder.orthorectification import Placement, RawPixels, Resampled, resample
+from cog_builder.orthorectification import Placement, RawPixels, Resampled, ThinnedPixels, resample
 from cog_builder.pansharpening import Sharpening
 from cog_builder.registration import NO_SHIFT, Shift
 from cog_builder.scene import Scene, SourceImage
@@ -39,6 +39,13 @@ class PartDrawing:
 
     placement: Placement
     raw: RawPixels
+    step: int = 1
+    """Of how many pixels of the part, each way, `raw` has one."""
+
+    def positions(self, grid: MapGrid, rows: Range, cols: Range) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(column, row) in `raw` of the centre of each pixel of a block."""
+        col, row = self.placement.source_positions(grid, rows, cols)
+        return (col, row) if self.step == 1 else ((col + 0.5) / self.step - 0.5, (row + 0.5) / self.step - 0.5)
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,13 @@ class ImageDrawing:
     image: SourceImage
     parts: tuple[PartDrawing, ...]
     line: Calibration
+
+    def thinned(self, step: int) -> "ImageDrawing":
+        """The same from one of `step` × `step` raw pixels, for grids whose pixels are so much larger."""
+        if step == 1:
+            return self
+        parts = tuple(PartDrawing(part.placement, ThinnedPixels(part.raw, step), step) for part in self.parts)
+        return replace(self, parts=parts)
 
     def draw(
         self,
@@ -67,7 +81,9 @@ class ImageDrawing:
     def _part(
         self, part: PartDrawing, grid: MapGrid, rows: Range, cols: Range, interpolation: int, shift: Shift
     ) -> "_SeenPart | None":
-        col, row = part.placement.source_positions(grid, rows, cols)
+        if part.placement.is_beside(grid, rows, cols):
+            return None
+        col, row = part.positions(grid, rows, cols)
         if shift != NO_SHIFT:
             col, row = col + shift.col, row + shift.row
         found = resample(part.raw, col, row, saturated_dn=self.image.saturated_dn, interpolation=interpolation)

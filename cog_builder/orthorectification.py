@@ -22,6 +22,9 @@ Floats = NDArray[np.float64]
 _TOLERANCE_PX = 0.04
 _COARSEST_STEP = 32
 _REMAP_BANDS = 4
+_PROBES = 9
+_PROBE_MARGIN_PX = 256
+"""More than relief between two probes can move a pixel: within a block of any of these cameras some 150."""
 _KERNEL_MARGIN = 5
 """Raw pixels around a window that the cubic kernel and the filling of fill pixels reach for."""
 
@@ -38,6 +41,31 @@ class RawPixels(Protocol):
 
 
 @dataclass(frozen=True)
+class ThinnedPixels:
+    """One of `step` × `step` pixels of a raw image, for a coarse look at much of it; the others are hardly read."""
+
+    raw: RawPixels
+    step: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(rows, columns, bands)."""
+        height, width, bands = self.raw.shape
+        return -(-height // self.step), -(-width // self.step), bands
+
+    def read(self, rows: tuple[int, int], cols: tuple[int, int]) -> NDArray[np.uint16]:
+        """The window [start, stop) as (row, column, band)."""
+        height, width, _ = self.raw.shape
+        picked_rows, picked = (
+            np.minimum(np.arange(*span) * self.step + self.step // 2, length - 1)
+            for span, length in ((rows, height), (cols, width))
+        )
+        left, right = int(picked[0]), int(picked[-1]) + 1
+        lines = (self.raw.read((row, row + 1), (left, right)) for row in picked_rows.tolist())
+        return np.concatenate([line[:, picked - left] for line in lines])
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where the pixels of an image lie: its camera over the ground, or the map it was delivered on."""
 
@@ -46,6 +74,16 @@ class Placement:
     """Only an image on a map does without."""
     shape: tuple[int, int]
     """(rows, columns) of the image."""
+
+    def is_beside(self, grid: MapGrid, rows: tuple[int, int], cols: tuple[int, int]) -> bool:
+        """Whether a block surely shows nothing of the image: most of a picture's corners do not, and this is cheap."""
+        across, down = np.linspace(*cols, _PROBES), np.linspace(*rows, _PROBES)
+        longitude, latitude = grid.to_degrees(*np.meshgrid(across, down))
+        col, row = self._project(longitude, latitude)
+        height, width = self.shape
+        right, left = col > -_PROBE_MARGIN_PX, col < width + _PROBE_MARGIN_PX
+        below, above = row > -_PROBE_MARGIN_PX, row < height + _PROBE_MARGIN_PX
+        return not all(side.any() for side in (right, left, below, above))
 
     def source_positions(self, grid: MapGrid, rows: tuple[int, int], cols: tuple[int, int]) -> tuple[Floats, Floats]:
         """Raw (column, row) of the centre of each output pixel in [start, stop); some lie outside the image.

@@ -133,6 +133,9 @@ class _Build:
         self._keep_side_files()
         item = scene_item(scene, self.folder, geometry=footprint, elevation=ground, balance=balance)
         item["properties"]["imagery_node:flagged_percent"] = flag_percent(self.folder, item)
+        if scene.pan is not None:
+            shift_px = [round(drawing.shift.col, 3), round(drawing.shift.row, 3)]
+            item["properties"]["imagery_node:registration"] = {"shift_px": shift_px}
         item = with_warnings(item, [*self._corner_warnings(outlines[0]), *scene_warnings(self.folder, item)])
         write_item(item, self.folder)
         return item

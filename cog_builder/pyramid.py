@@ -50,7 +50,7 @@ def average(block: Block) -> Block:
 
 def nearest(block: Block) -> Block:
     """Every second pixel: for flags, which have no mean."""
-    return Block(block.pixels[::2, ::2], block.valid[::2, ::2])
+    return Block(block.pixels[::2, ::2].copy(), block.valid[::2, ::2].copy())
 
 
 @dataclass(frozen=True)
@@ -110,19 +110,20 @@ class Pyramid:
     def _join(
         self, level: int, row: int, col: int, quarters: Sequence[Sequence[Block] | None]
     ) -> Sequence[Block] | None:
-        """Make an overview block of its four parts."""
+        """Make an overview block of its four parts, each halved already."""
         if all(quarter is None for quarter in quarters):
             return None
         joined = []
-        for index, reduce in enumerate(self.reduces):
-            parts = [None if quarter is None else reduce(quarter[index]) for quarter in quarters]
+        for index in range(len(self.writers)):
+            parts = [None if quarter is None else quarter[index] for quarter in quarters]
             joined.append(_paste(parts, self.writers[0].layout.block_px))
         return self._put(level, row, col, joined)
 
     def _put(self, level: int, row: int, col: int, blocks: Sequence[Block]) -> Sequence[Block]:
+        """Store blocks; what they are in the next overview is all that is kept of them."""
         for writer, block in zip(self.writers, blocks, strict=True):
             writer.put(level, row, col, block.pixels, block.valid)
-        return blocks
+        return [reduce(block) for reduce, block in zip(self.reduces, blocks, strict=True)]
 
 
 def _children(row: int, col: int) -> list[tuple[int, int]]:

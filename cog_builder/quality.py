@@ -53,7 +53,7 @@ class CloudSearch:
     def _view(self, rows: Range, cols: Range) -> CloudView | None:
         step, grid, source = self._step, self.grid, self.image.image
         thin = replace(grid, pixel=grid.pixel * step, width=-(-grid.width // step), height=-(-grid.height // step))
-        drawn = self.image.draw(thin, rows, cols, cv2.INTER_LINEAR)
+        drawn = self.image.thinned(step).draw(thin, rows, cols, cv2.INTER_LINEAR)
         if drawn is None:
             return None
         full = np.full((1, 1, len(source.bands)), source.saturated_dn, np.float32)

@@ -10,9 +10,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from affine import Affine
@@ -115,19 +116,25 @@ def decode_part(part: ImagePart, band_count: int, folder: Path, *, timeout_s: fl
     return files[0] if len(files) == 1 else BandStack(files)
 
 
-def read_map_reference(path: Path, *, timeout_s: float = 60) -> MapReference | None:
-    """The map an image was delivered on, or None when it is on none.
+def read_map_references(paths: Sequence[Path], *, timeout_s: float = 60) -> list[MapReference | None]:
+    """The maps that images were delivered on, or None for one that is on none.
 
     Raises:
-        UnreadableImageError: The TIFF cannot be opened within the limits of the child.
+        UnreadableImageError: A TIFF cannot be opened within the limits of the child.
         GeolocationError: Its CRS is none of EPSG's, or its pixels are not square and north up.
     """
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaints:
-        status = _run(["place", str(path.absolute())], answer, complaints, path.name, timeout_s)
-        if status:
-            raise UnreadableImageError(f"{path.name}: cannot be opened: {_reason(status, complaints)}")
+        tiffs = [str(path.absolute()) for path in paths]
+        status = _run(["place", *tiffs], answer, complaints, paths[0].name, timeout_s)
         answer.seek(0)
-        found = json.loads(answer.read(tiff_decoder.COMPLAINT_BYTES))
+        found = answer.read(tiff_decoder.COMPLAINT_BYTES).splitlines()
+        if status:
+            stuck = paths[min(len(found), len(paths) - 1)]
+            raise UnreadableImageError(f"{stuck.name}: cannot be opened: {_reason(status, complaints)}")
+    return [_map_reference(path, json.loads(line)) for path, line in zip(paths, found, strict=True)]
+
+
+def _map_reference(path: Path, found: dict[str, Any] | None) -> MapReference | None:
     if found is None:
         return None
     if found["epsg"] is None:

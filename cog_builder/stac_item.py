@@ -93,7 +93,9 @@ def scene_item(
         "type": "Feature",
         "stac_version": "1.1.0",
         "stac_extensions": [
-            f"https://stac-extensions.github.io/{name}/{release}/schema.json" for name, release in _EXTENSIONS.items()
+            f"https://stac-extensions.github.io/{name}/{release}/schema.json"
+            for name, release in _EXTENSIONS.items()
+            if name not in _unused_extensions(scene)
         ],
         "id": scene.id,
         "collection": scene.collection,
@@ -132,6 +134,12 @@ def _stereo(scene: Scene) -> dict[str, Any] | None:
 def write_item(item: dict[str, Any], folder: Path) -> None:
     """Write `item.json`, the last file of a version folder."""
     (folder / ITEM_FILE).write_text(json.dumps(item, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _unused_extensions(scene: Scene) -> set[str]:
+    """Extensions of which the Item has no field: their schemas want one."""
+    unused = {"sat"} if scene.orbit is None else set()
+    return unused | ({"raster"} if scene.main.gains is None else set())
 
 
 def _assets(scene: Scene, folder: Path) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""The child process that opens one foreign TIFF; `source_raster` runs this file as a script.
+"""The child process that opens foreign TIFFs; `source_raster` runs this file as a script.
 
 `decode TIFF TARGET ROWS COLUMNS BANDS` makes the target pixel-interleaved little-endian uint16 without header.
-`place TIFF` prints the map the image lies on as JSON: `{"epsg": …, "transform": […]}`, or null where it lies on none.
+`place TIFF…` prints, a line each, the map the image lies on as JSON: `{"epsg": …, "transform": […]}`, or null where it
+lies on none.
 Limits are set before any native library sees the file (T12, L32). A full disk has its own exit code; the reason of any
 other failure is the last line on stderr.
 """
@@ -83,7 +84,8 @@ def main() -> int:
     task, source, *rest = sys.argv[1:]
     if task == "place":
         limit_this_process(0)
-        print(json.dumps(place(source)))  # noqa: T201  # this is the answer
+        for tiff in (source, *rest):
+            print(json.dumps(place(tiff)), flush=True)  # noqa: T201  # this is the answer
         return 0
     target, *numbers = rest
     rows, cols, bands = (int(number) for number in numbers)

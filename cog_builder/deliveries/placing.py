@@ -1,6 +1,7 @@
 """Where a delivered image lies: by its camera model, or by the map it was delivered on."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from cog_builder.deliveries.rpc_text import read_rpc_text
 from cog_builder.errors import BadMetadataError, GeolocationError, IncompleteDeliveryError
 from cog_builder.rpc import Rpc
 from cog_builder.scene import ImagePart, MapReference, SourceImage
-from cog_builder.source_raster import read_map_reference
+from cog_builder.source_raster import read_map_references
 
 _ELLIPSOID = Geod(ellps="WGS84")
 _SIGHT_M = 500.0
@@ -23,18 +24,27 @@ _MAX_CENTER_ERROR_DEG = 0.5
 middle is that of the map only roughly, so there half the map's side counts where that is more."""
 
 
-def place_image(tiff: Path, rpc: Path | None, level: str) -> Rpc | MapReference:
+def place_image(tiffs: Sequence[Path], rpc: Path | None, level: str) -> Rpc | MapReference:
     """The camera model of a raw image, the map of a processed one (level 2 and up).
+
+    Args:
+        tiffs: One, or one per band.
+        rpc: The camera model, where there is one.
+        level: Of the product.
 
     Raises:
         IncompleteDeliveryError: A raw image without a camera model.
         GeolocationError: A processed image that lies on no map and has no camera model either.
-        BadMetadataError: The camera model cannot be read.
+        BadMetadataError: The camera model cannot be read, or a band lies elsewhere than the others.
     """
+    tiff = tiffs[0]
     raw = level.startswith("L1")
     if raw and rpc is None:
         raise IncompleteDeliveryError(f"{tiff.stem}.rpb is missing, expected beside the TIFF")
-    reference = None if raw else read_map_reference(tiff)
+    reference, *others = [None] if raw else read_map_references(tiffs)
+    for other, elsewhere in zip(tiffs[1:], others, strict=False):
+        if elsewhere != reference:
+            raise BadMetadataError(f"{other.name}: lies elsewhere on the map, expected it on {tiff.name}")
     if reference is not None:
         return reference
     if rpc is None:

@@ -17,8 +17,8 @@ from cog_builder.scene import ImageKind, ImagePart, Scene, SourceImage, Stereo
 from cog_builder.sensor import Band, Sensor, find_sensor, known_sensors
 
 _FACT_CHARACTERS = 200
-_MAX_VIEW_ERROR_DEG = 3.0
-"""Some documents tell the angle at the satellite, or that of the whole product."""
+_MAX_VIEW_ERROR_DEG = 10.0
+"""Real documents are right to 0.1°; this only finds angles that are counted from something else."""
 _VIEWS = {"NAD": "nadir", "FWD": "forward", "BWD": "backward", "MUX": "multispectral"}
 
 
@@ -59,6 +59,10 @@ def supported_sensor(metadata: ImageMetadata) -> Sensor:
     return sensor
 
 
+class _UncalibratedError(BadMetadataError):
+    """Nobody knows the gains of an image: where others of the delivery have some, it alone is left out."""
+
+
 def read_scenes(
     delivery: str, images: Sequence[ImageFiles], *, allow_uncalibrated: bool, left_out: Sequence[str] = ()
 ) -> tuple[Scene, ...]:
@@ -78,8 +82,17 @@ def read_scenes(
     for files in images:
         sensor = supported_sensor(files.metadata)
         by_sensor[sensor.satellite, sensor.name].append(files)
-    read = (_read_scene(delivery, known_sensors()[key], found, allow_uncalibrated) for key, found in by_sensor.items())
-    scenes = tuple(replace(scene, warnings=(*scene.warnings, *left_out)) for scene in read)
+    read, warnings = [], list(left_out)
+    trouble: _UncalibratedError | None = None
+    for key, found in by_sensor.items():
+        try:
+            read.append(_read_scene(delivery, known_sensors()[key], found, allow_uncalibrated))
+        except _UncalibratedError as error:
+            trouble = error
+            warnings += [f"left_out: {files.tiffs[0][0].name}: {error}" for files in found]
+    if trouble is not None and not read:
+        raise trouble
+    scenes = tuple(replace(scene, warnings=(*scene.warnings, *warnings)) for scene in read)
     return scenes if len(scenes) == 1 else tuple(_with_siblings(scene, scenes) for scene in scenes)
 
 
@@ -94,7 +107,8 @@ def _read_scene(delivery: str, sensor: Sensor, images: Sequence[ImageFiles], all
     acquired, sun, warnings = read_acquisition(facts, lit_center(main_image, facts.center))
     sun_agrees = bool(facts.sun) and not any(warning.startswith("sun_position") for warning in warnings)
     seen = seen_view(main_image)
-    view = seen or (facts.incidence_angle, facts.view_azimuth)
+    stated = facts.incidence_angle, facts.view_azimuth
+    view = seen or stated
     proven = (("time_zone", "sun_angles") if sun_agrees else ()) + (("view_angles",) if seen else ())
     return Scene(
         id=f"{sensor.satellite}_{sensor.name}_{acquired:%Y%m%dT%H%M%S}_{facts.level}{facts.product_id}",
@@ -234,11 +248,7 @@ def _part(
             if found not in expected:
                 wanted = " or ".join(map(str, expected))
                 raise BadMetadataError(f"{tiff.name}: {found} {what}, expected {wanted} for {sensor.name}")
-    first, *others = (place_image(tiff, rpc, metadata.level) for tiff in tiffs)
-    for tiff, geometry in zip(tiffs[1:], others, strict=True):
-        if geometry != first:
-            raise BadMetadataError(f"{tiff.name}: lies elsewhere on the map, expected it on {tiffs[0].name}")
-    return ImagePart(tiffs, headers[0].width, headers[0].height, first)
+    return ImagePart(tiffs, headers[0].width, headers[0].height, place_image(tiffs, rpc, metadata.level))
 
 
 def _check_shape(metadata: ImageMetadata, parts: tuple[ImagePart, ...]) -> None:
@@ -273,7 +283,7 @@ def _calibration(
     except BadMetadataError as error:
         if allow_uncalibrated:
             return None
-        raise BadMetadataError(
+        raise _UncalibratedError(
             f"{metadata.documents[0].name}: {error}, and the document states none; --allow-uncalibrated takes the "
             f"digital numbers as they are"
         ) from error

@@ -101,7 +101,7 @@ def _classic(request: SimulationRequest, image: ImagePlan) -> Fields:
         ("QualityInfo", ""),
         ("PixelBits", ""),
         ("ValidPixelBits", ""),
-        *_angles(request, "{:.6g}"),
+        *_angles(request, image, "{:.6g}"),
         *_detector(image, "{:.6g}"),
         ("MapProjection", _ABSENT),
         ("EarthEllipsoid", "WGS84" if request.satellite == "GF2" else _ABSENT),
@@ -143,7 +143,7 @@ def _newer(request: SimulationRequest, image: ImagePlan) -> Fields:
         ("RegionName", "CN"),
         ("CloudPercent", str(_cloud_percent(request))),
         ("DataSize", str(max(1, image.width * image.height * len(image.gains) * 2 >> 20))),
-        *_angles(request, long),
+        *_angles(request, image, long),
         *_detector(image, long),
         ("MapProjection", ""),
         ("EarthEllipsoid", "WGS84"),
@@ -193,8 +193,9 @@ def _dimensions(image: ImagePlan, empty: str | None) -> Fields:
     ]
 
 
-def _angles(request: SimulationRequest, number: str) -> Fields:
+def _angles(request: SimulationRequest, image: ImagePlan, number: str) -> Fields:
     elevation, azimuth = request.sun
+    incidence, view_azimuth = request.view(image.profile.pitch_deg)
     zero = "0" if request.dialect == "classic" else number.format(0)
     return [
         ("RollViewingAngle", zero),
@@ -204,8 +205,8 @@ def _angles(request: SimulationRequest, number: str) -> Fields:
         ("YawSatelliteAngle", number.format(3.21)),
         ("SolarAzimuth", number.format(azimuth)),
         ("SolarZenith", number.format(90 - elevation)),
-        ("SatelliteAzimuth", number.format(request.view_azimuth)),
-        ("SatelliteZenith", number.format(90 - abs(request.view_deg))),
+        ("SatelliteAzimuth", number.format(view_azimuth)),
+        ("SatelliteZenith", number.format(90 - incidence)),
     ]
 
 

@@ -58,6 +58,7 @@ def rpc_text(rpc: Rpc) -> str:
 
 def _product(request: SimulationRequest, image: ImagePlan) -> Fields:
     (elevation, azimuth), beijing, level = request.sun, request.beijing, request.product.level
+    incidence, view_azimuth = request.view(image.profile.pitch_deg)
     seconds = timedelta(seconds=request.height * image.profile.gsd_m / _GROUND_SPEED_M_PER_S / 2)
     tiff, camera = f"{image.stem}{request.product.tiff}", f"{image.stem}_rpc.txt"
     product: Fields = [
@@ -73,8 +74,8 @@ def _product(request: SimulationRequest, image: ImagePlan) -> Fields:
         ("AttitudeType", "STAR"),
         ("SunAltitude", f"{elevation:.4f}"),
         ("SunAzimuth", f"{azimuth:.4f}"),
-        ("SatAltitude", f"{90 - abs(request.view_deg):.3f}"),
-        ("SatAzimuth", f"{request.view_azimuth:.4f}"),
+        ("SatAltitude", f"{90 - incidence:.3f}"),
+        ("SatAzimuth", f"{view_azimuth:.4f}"),
         ("RollViewingAngle", f"{request.roll_deg:.4f}"),
         ("PitchViewingAngle", f"{image.profile.pitch_deg:.6f}"),
         ("CloudPercent", str(round(request.cloud_percent) if request.cloud_assessed else _NOT_ASSESSED)),

@@ -153,6 +153,14 @@ class SimulationRequest:
         """Where the satellite stands, degrees clockwise from north."""
         return (270 if self.view_deg > 0 else 90) + self.track_deg
 
+    def view(self, pitch_deg: float) -> tuple[float, float]:
+        """(incidence angle, azimuth of the satellite) in degrees of a camera that looks so far ahead."""
+        aside, behind = math.tan(math.radians(abs(self.view_deg))), math.tan(math.radians(pitch_deg))
+        stands, track = math.radians(self.view_azimuth), math.radians(self.track_deg)
+        east = aside * math.sin(stands) + behind * math.sin(track)
+        north = aside * math.cos(stands) + behind * math.cos(track)
+        return math.degrees(math.atan(math.hypot(east, north))), math.degrees(math.atan2(east, north)) % 360
+
     @cached_property
     def centre_height_m(self) -> float:
         """Ground height at the scene's centre.

@@ -153,8 +153,7 @@ def watch(
         _builder(settings, elevation, dask, report.progress, stop.heed) as builder,
     ):
         publisher = _publisher(home, builder)
-        with _only_watch_of(publisher.home):
-            stop.listen()
+        with _only_watch_of(publisher.home), stop.listening():
             logger.info("watching %s for %s", inbox, home)
             Watch(Inbox(inbox.absolute(), settle_s=settle), publisher, report, stop).run(once=once, poll_s=poll)
             logger.info("stopped watching %s", inbox)

@@ -4,7 +4,7 @@ import logging
 import queue
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from cog_builder.inbox import Inbox, Sighting, has_changed, verify_checksum
 from imagery_node.commands.publisher import Publisher
@@ -28,10 +28,15 @@ class Stop:
         self._asked = False
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # may be rung in a signal handler
 
-    def listen(self) -> None:
-        """Stop at these signals instead of dying of them."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.ask())
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Inside the block these signals ask for the stop, instead of being deadly."""
+        before = {number: signal.signal(number, lambda *_: self.ask()) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def ask(self) -> None:
         """Stop as soon as nothing is left half done."""
@@ -99,11 +104,11 @@ class Watch:
         if record.state == "refused":
             return record.code in PASSING and record.age_s > _TRY_AGAIN_S
         if record.code is not None and self._inbox.is_given_up(sighting):
-            self._refuse(sighting, record)
+            self._refuse(record)
             return False
         return record.state == "waiting" and record.code is None and self._inbox.is_ready(sighting)
 
-    def _refuse(self, sighting: Sighting, record: Record) -> None:
+    def _refuse(self, record: Record) -> None:
         """Give up on a delivery that could not be read, and had the time to become readable."""
         self._report.tell([Outcome(record.delivery, "refused", facts={"code": record.code, "reason": record.reason})])
         self._state.put(record.refused())
@@ -114,11 +119,15 @@ class Watch:
         logger.info("%s: %d bytes, quiet for %.0f s, is taken", name, sighting.fingerprint.size, sighting.quiet_s)
         try:
             outcomes = self._outcomes(sighting)
+            if any(outcome.is_refused for outcome in outcomes):
+                self._check_unchanged(sighting)  # else the refusal may be of what was there for a moment
             unread = next((outcome for outcome in outcomes if outcome.is_refused and outcome.item_id is None), None)
-            if unread and unread.facts["code"] not in PASSING and not self._inbox.is_given_up(sighting):
-                logger.info("%s: waits, it may still be on its way: %s", name, unread.facts["reason"])
-                self._state.put(record.deferred(unread.facts["code"], unread.facts["reason"]))
-                return
+            if unread is not None:
+                code, reason = unread.facts["code"], unread.facts["reason"]
+                if code not in PASSING and not self._inbox.is_given_up(sighting):
+                    logger.info("%s: waits, it may still be on its way: %s", name, reason)
+                    self._state.put(record.deferred(code, reason))
+                    return
             self._report.tell(outcomes)
             self._state.put(record.settled(outcomes))
         except _ChangedError:

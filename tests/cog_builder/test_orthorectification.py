@@ -140,3 +140,17 @@ def test_a_block_beside_the_image_is_empty():
     raw = np.full((10, 10, 1), 300, np.uint16)
     col, row = np.meshgrid(np.arange(50.0, 60), np.arange(10.0))
     assert resample(ArrayRaster(raw), col, row, saturated_dn=1023, interpolation=cv2.INTER_CUBIC) is None
+
+
+def test_blocks_that_are_left_out_show_nothing_and_far_ones_are_left_out(dem):
+    rpc, elevation = tilted_camera(), DemFile(dem, "ellipsoid").around((115.0, 38.0, 118.0, 41.0), max_cells=10**6)
+    placement, grid = Placement(rpc, elevation, (HEIGHT, WIDTH)), grid_around(rpc)
+    left_out = 0
+    for top in range(-2048, grid.height + 2048, 128):
+        for left in range(-2048, grid.width + 2048, 128):
+            rows, cols = (top, top + 128), (left, left + 128)
+            if placement.is_beside(grid, rows, cols):
+                left_out += 1
+                col, row = placement.source_positions(grid, rows, cols)
+                assert not ((col > -1) & (row > -1) & (col < WIDTH) & (row < HEIGHT)).any()
+    assert left_out > 900

@@ -27,6 +27,9 @@ class Drawing:
         if scene is not None:
             self.image, self.line = scene.main, calibration(scene, scene.main)
 
+    def thinned(self, step):
+        return self
+
     def draw(self, grid, rows, cols, interpolation):
         return self.colours(grid, rows, cols)
 

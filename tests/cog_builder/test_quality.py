@@ -141,3 +141,34 @@ def test_clouds_of_a_built_scene_are_flagged_and_the_file_says_how():
     imaged = cloudy != FILL
     assert ((cloudy & CLOUD) > 0)[imaged].mean() == pytest.approx(0.4, abs=0.12)
     assert ((clear & CLOUD) > 0)[imaged].mean() < 0.06
+
+
+class TestAnImageMuchFinerThanTheDetector:
+    """GF-7 FWD has pixels of 0.8 m; whole windows of those would be 80 times what a block needs."""
+
+    def test_is_read_only_where_the_detector_looks(self):
+        read = []
+
+        @dataclass(frozen=True)
+        class Counted(Raw):
+            def read(self, rows, cols):
+                found = super().read(rows, cols)
+                read.append(found.size)
+                return found
+
+        width = height = 1500
+        pixels = np.add.outer(np.arange(height), np.arange(width)).astype(np.uint16)[..., None] % 900 + 1
+        place = MapReference(32650, Affine(1.0, 0, 500_000, 0, -1.0, 4_000_000))
+        image = SourceImage("ms", (ImagePart((), width, height, place),), BANDS[:1], 1.0, (GAIN,), (0.0,), 1023)
+        line = Calibration(np.full(1, GAIN, np.float32), np.zeros(1, np.float32))
+        part = PartDrawing(Placement(place, None, (height, width)), Counted(pixels))
+        views = []
+        grid = MapGrid(32650, 500_000, 4_000_000, 1.0, 1536, 1536)
+        search = CloudSearch(Recorder(32.0, 4, views), Sun(), ImageDrawing(image, (part,), line), grid)
+        search.flags((512, 1024), (512, 1024))
+        assert sum(read) < pixels.size / 16
+        middles = 32 * np.arange(12, 36) + 16
+        shown = np.add.outer(middles, middles) % 900 + 1
+        assert views[0].valid.all()
+        far = abs(views[0].reflectance[..., 0] / GAIN - shown) > 2
+        assert far.mean() < 0.08  # where the made-up values jump from 900 to 1

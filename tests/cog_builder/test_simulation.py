@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import rasterio
+import rasterio.warp
 
 from cog_builder.deliveries import open_delivery
 from cog_builder.elevation import ConstantHeight, DemFile
@@ -87,6 +88,45 @@ def test_a_spot_on_the_ground_appears_where_the_rpc_says(tmp_path, satellite, se
     rows, cols = np.indices(pixels.shape)
     assert (bright * cols).sum() / bright.sum() == pytest.approx(col, abs=0.1)
     assert (bright * rows).sum() / bright.sum() == pytest.approx(row, abs=0.1)
+
+
+def test_a_spot_on_the_ground_appears_where_the_map_says(tmp_path):
+    place = np.array([LONGITUDE + 0.0021]), np.array([LATITUDE - 0.0017])
+    world = Spot(place[0][0], place[1][0], radius_m=120)
+    request = request_of(satellite="HJ1A", sensor_name="CCD1", variant="hj1a-ccd", world=world, width=120, height=110)
+    folder = simulate_delivery(request, tmp_path)
+    for number in (1, 4):
+        with rasterio.open(folder / f"{folder.name}-{number}.tif") as band:
+            pixels, (x, y) = band.read(1).astype(float), rasterio.warp.transform("EPSG:4326", band.crs, *place)
+            col, row = ~band.transform @ (x[0], y[0])
+        bright = np.clip(pixels - 0.6 * pixels.max(), 0, None)
+        rows, cols = np.indices(pixels.shape)
+        assert (bright * cols).sum() / bright.sum() == pytest.approx(col - 0.5, abs=0.1)
+        assert (bright * rows).sum() / bright.sum() == pytest.approx(row - 0.5, abs=0.1)
+
+
+def test_a_product_on_a_map_is_turned_with_zeros_around(tmp_path):
+    folder = simulate_delivery(request_of(satellite="CB04", sensor_name="MUX", variant="cb04-mux"), tmp_path)
+    with rasterio.open(next(folder.glob("*.tiff"))) as image:
+        pixels, shape = image.read(), image.shape
+    seen = (pixels > 0).all(axis=0)
+    assert not (seen ^ (pixels > 0).any(axis=0)).any()
+    assert shape[0] > 80
+    assert shape[1] > 96
+    assert seen.sum() == pytest.approx(96 * 80, rel=0.02)
+    assert not any(edge.any() for edge in (seen[0], seen[-1], seen[:, 0], seen[:, -1]))
+
+
+def test_bands_between_those_of_the_world_are_mixed_by_wavelength(tmp_path):
+    class Even:
+        def reflectance(self, grid, when):
+            return np.broadcast_to(np.float32([0.1, 0.1, 0.1, 0.4]), (grid.height, grid.width, 4)).copy()
+
+    request = request_of(satellite="HJ2A", sensor_name="CCD1", world=Even(), elevation=ConstantHeight(40.0))
+    pixels = read(next(simulate_delivery(request, tmp_path).glob("*.tiff")))
+    [plan] = plan_images(request)
+    found = pixels[:, 40, 48] / plan.dn_per_reflectance
+    assert found == pytest.approx([0.1, 0.1, 0.1, 0.4, 0.1 + 0.3 * (0.7205 - 0.66) / (0.83 - 0.66)], abs=1e-3)
 
 
 def test_the_same_request_gives_the_same_bytes_and_another_seed_another_sky(tmp_path):

@@ -38,6 +38,14 @@ def test_high_ground_leans_away_from_the_satellite():
     assert (high - low)[0] == pytest.approx(100 * np.tan(np.radians(15)) / 2.0, rel=0.01)
 
 
+def test_high_ground_leans_forward_where_the_camera_looks_ahead():
+    ahead = Camera(116.4, 39.9, 0.0, 1000, 1000, 2.0, 0.0, 505_000, pitch_deg=26.0)
+    place = np.array([116.4]), np.array([39.9])
+    _, low = ahead.image_position(*place, np.array([0.0]))
+    _, high = ahead.image_position(*place, np.array([100.0]))
+    assert (high - low)[0] == pytest.approx(100 * np.tan(np.radians(26)) / 2.0, rel=0.01)
+
+
 def test_the_image_centre_looks_at_the_place_at_its_height():
     camera = Camera(-71.2, -33.4, 820.0, 1200, 900, 16.0, 8.0, 645_000)
     col, row = camera.rpc().project(np.array([-71.2]), np.array([-33.4]), 820.0)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.built import built
 from tests.support.command import files_of, imagery_node, in_process, left_in_staging, told
-from tests.support.deliveries import the_file
+from tests.support.deliveries import set_tag, the_file
 from tests.support.simulated import tiny_delivery, tiny_dem
 
 TITLE = "GF1_WFV3_E116.4_N39.9_20220315_L1A0004819777"
@@ -40,8 +40,52 @@ class TestInspect:
         assert done.returncode == 0
         line = told(done)[f"{TITLE}.tar.gz"]
         assert (line["state"], line["item_id"], line["datetime"]) == ("good", ITEM, "2022-03-15T03:20:11Z")
-        assert line["images"] == [{"kind": "ms", "width": 200, "height": 190, "gsd_m": 16.0}]
+        [image] = line["images"]
+        assert (image["kind"], image["gsd_m"], image["bands"]) == ("ms", 16.0, ["B1", "B2", "B3", "B4"])
+        [part] = image["parts"]
+        assert (part["files"], part["width"], part["height"]) == ([f"{TITLE}.tiff"], 200, 190)
+        assert line["side_files"] == [f"{TITLE}.xml", f"{TITLE}.rpb"]
         assert [image["kind"] for image in told(done)[built("gf2-pms").delivery.name]["images"]] == ["ms", "pan"]
+
+    def test_knows_roughly_where_the_corners_are(self):
+        delivery = built("gf1-wfv")
+        [image] = told(in_process("inspect", delivery.delivery, "--json"))[f"{TITLE}.tar.gz"]["images"]
+        corners = image["parts"][0]["corners"]
+        west, _, _, north = delivery.item["bbox"]
+        assert min(corner[0] for corner in corners) == pytest.approx(west, abs=0.002)
+        assert max(corner[1] for corner in corners) == pytest.approx(north, abs=0.002)
+        top_left, top_right, bottom_right, bottom_left = corners
+        assert top_left[0] < top_right[0]
+        assert bottom_left[0] < bottom_right[0]
+        assert bottom_left[1] < top_left[1]
+
+    def test_says_it_in_one_line_for_people(self):
+        done = in_process("inspect", built("gf2-pms").delivery)
+        assert done.stdout == (
+            f"good  {built('gf2-pms').delivery.name}  GF2 PMS2  2024-10-12 03:22:47 UTC  L1A  cloud 0 %  "
+            "ms 180×170 at 3.24 m  pan 720×680 at 0.81 m  calibration XML AbsCeof  no warnings\n"
+        )
+
+    def test_names_the_warnings_in_that_line(self, tmp_path):
+        delivery = tiny_delivery("gf1-wfv", tmp_path, packing="folder")
+        set_tag(the_file(delivery, ".xml"), "SolarZenith", "20.5")
+        [line] = in_process("inspect", delivery).stdout.splitlines()
+        assert line.endswith("  1 warning (sun_position)")
+
+    def test_refuses_a_path_that_is_not_there_and_looks_at_the_others(self):
+        done = in_process("inspect", "/nowhere/GF1.tar.gz", built("gf2-pms").delivery, "--json")
+        assert done.returncode == 1
+        assert told(done)["GF1.tar.gz"]["reason"] == "GF1.tar.gz: no such file or folder"
+        assert told(done)[built("gf2-pms").delivery.name]["state"] == "good"
+
+    def test_knows_a_scene_that_is_built_already(self, tmp_path):
+        folder = shutil.copytree(built("gf1-wfv").folder, tmp_path / "scene")
+        assert in_process("inspect", folder).stdout == (
+            f"built  scene  scene {ITEM} of gf1-wfv, built: analytic, metadata, quality, rpc, thumbnail, visual\n"
+        )
+        (folder / "analytic.tif").unlink()
+        done = in_process("inspect", folder, "--json")
+        assert (done.returncode, told(done)["scene"]["code"]) == (1, "invalid_item")
 
     def test_ends_with_1_when_one_is_refused_and_looks_at_the_others(self, tmp_path):
         bad = tiny_delivery("gf1-wfv", tmp_path, packing="folder")
@@ -128,7 +172,8 @@ class TestWrongUse:
     @pytest.mark.parametrize(
         "arguments",
         [
-            ["publish", "/nowhere/GF1.tar.gz"],
+            ["watch", "/nowhere"],
+            ["publish", "/tmp", "--dask", "somewhere"],
             ["publish"],
             ["build", "/tmp"],
             ["inspect", "/tmp", "--colour"],
@@ -151,7 +196,7 @@ class TestWrongUse:
         [
             ("COG_BUILDER_MEMORY_MIB", "1", "COG_BUILDER_MEMORY_MIB: Input should be greater than or equal to 400"),
             ("COG_BUILDER_MEMORY", "900", "unknown settings: COG_BUILDER_MEMORY"),
-            ("COG_BUILDER_TARGET_CRS", "EPSG:4326", "expected a projected CRS in metres"),
+            ("COG_BUILDER_TARGET_CRS", "EPSG:2154", "is no CRS that scenes are built in"),
             ("CATALOG_GRACE_S", "soon", "CATALOG_GRACE_S: "),
             ("CATALOG_ROOTS", "/", "unknown settings: CATALOG_ROOTS"),
         ],

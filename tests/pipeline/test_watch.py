@@ -8,6 +8,7 @@ import shutil
 import signal
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,16 @@ class TestARefusal:
         assert time.time() - bad.stat().st_mtime > 10 * SETTLE_S
         assert [line["code"] for line in watch.lines()] == ["incomplete_delivery"]
         assert watch.log.read_text().count("is taken") == 1
+
+    @pytest.mark.parametrize(("age_s", "tried"), [(0, False), (700, True)])
+    def test_that_is_not_the_deliverys_fault_is_tried_again_after_a_while(self, whole, inbox, home, age_s, tried):
+        shutil.copy(whole[0], inbox)
+        watch_once(inbox, home)
+        since = datetime.fromtimestamp(time.time() - age_s, UTC).isoformat()
+        record = state_of(home)[whole[0].name] | {"state": "refused", "code": "disk_full", "since": since}
+        (home / "watch/state.ndjson").write_text(json.dumps(record) + "\n")
+        assert (whole[0].name in told(watch_once(inbox, home))) == tried
+        assert state_of(home)[whole[0].name]["state"] == ("published" if tried else "refused")
 
     def test_of_a_name_in_another_encoding_is_told_all_the_same(self, inbox, home):
         (inbox / os.fsdecode(b"\xd5\xfd\xc9\xe4.zip")).write_bytes(b"no archive")
