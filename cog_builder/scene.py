@@ -18,8 +18,7 @@ from cog_builder.sensor import Band, Sensor
 ImageKind = Literal["ms", "pan"]
 Floats = NDArray[np.float64]
 
-ORBIT_PER_EARTH_RADIUS = 1 + 640 / 6371
-"""How far a satellite at 640 km is from the middle of the earth."""
+EARTH_RADIUS_KM = 6371.0
 
 
 @dataclass(frozen=True)
@@ -174,10 +173,11 @@ class Scene:
 
     @property
     def off_nadir(self) -> float | None:
-        """Degrees between the view and the vertical at the satellite, which flies at about 640 km here."""
+        """Degrees between the view and the vertical at the satellite."""
         if self.incidence_angle is None:
             return None
-        return math.degrees(math.asin(math.sin(math.radians(self.incidence_angle)) / ORBIT_PER_EARTH_RADIUS))
+        orbit_per_earth_radius = 1 + self.sensor.altitude_km / EARTH_RADIUS_KM
+        return math.degrees(math.asin(math.sin(math.radians(self.incidence_angle)) / orbit_per_earth_radius))
 
     @property
     def finest_gsd_m(self) -> float:

@@ -9,6 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+LOW_ORBIT_KM = 640.0
+"""Most of these satellites fly within 150 km of it, which moves an angle by half a degree or so."""
+
 
 @dataclass(frozen=True)
 class Band:
@@ -40,6 +43,8 @@ class Sensor:
     """Collection of its scenes: `gf1-pms`."""
     provider: str
     """Key of the agency among the providers of the collections: `cresda`."""
+    altitude_km: float
+    """Of the satellite above the ground."""
     bits: int
     """Valid bits of a digital number: 10 for GF-1/2."""
     bands: tuple[Band, ...]
@@ -109,6 +114,7 @@ def _sensors(satellite: dict[str, Any], band_sets: dict[str, list[list[Any]]]) -
             constellation=satellite["constellation"],
             collection=row["collection"],
             provider=satellite["provider"],
+            altitude_km=satellite.get("altitude_km", LOW_ORBIT_KM),
             bits=row.get("bits", satellite["bits"]),
             bands=tuple(bands),
             pan=pan,

@@ -118,11 +118,21 @@ def _recognise(
             if stem in tiffs:
                 raise
             trouble = error
-    every: list[ImageMetadata] = [image for read in _DIALECTS.values() for image in read(documents)]
-    metadata = [image for image in every if unsupported(image) is None]
-    for image in metadata:
-        supported_sensor(image)
-    strange = [(image, reason) for image in every if (reason := unsupported(image))]
+    metadata: list[ImageMetadata] = []
+    strange: list[tuple[ImageMetadata, str]] = []
+    for image in itertools.chain.from_iterable(read(documents) for read in _DIALECTS.values()):
+        try:
+            reason = unsupported(image)
+        except BadMetadataError as error:
+            if image.documents[0].stem.casefold() in tiffs:
+                raise
+            trouble = error
+            continue
+        if reason:
+            strange.append((image, reason))
+        else:
+            supported_sensor(image)
+            metadata.append(image)
     reasons = [reason for _, reason in strange] or _reasons_by_name(delivery, tiffs, xmls, documents)
     if not metadata and reasons:
         raise UnrecognisedDeliveryError(f"{delivery}: {reasons[0]}")

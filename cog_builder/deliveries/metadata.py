@@ -11,8 +11,8 @@ from xml.etree.ElementTree import Element
 
 from cog_builder.errors import BadMetadataError
 from cog_builder.gains import Calibration
-from cog_builder.scene import ORBIT_PER_EARTH_RADIUS
-from cog_builder.sensor import Band
+from cog_builder.scene import EARTH_RADIUS_KM
+from cog_builder.sensor import LOW_ORBIT_KM, Band
 
 BEIJING = timedelta(hours=8)
 GREENWICH = timedelta(0)
@@ -257,8 +257,8 @@ def texts_by_path(element: Element) -> dict[str, str | None]:
 
 
 def incidence_of(off_nadir: float) -> float:
-    """Degrees from the vertical at the ground of a view that leaves the satellite so far from straight down."""
-    return math.degrees(math.asin(math.sin(math.radians(abs(off_nadir))) * ORBIT_PER_EARTH_RADIUS))
+    """Degrees from the vertical at the ground of a view that leaves a low satellite so far from straight down."""
+    return math.degrees(math.asin(math.sin(math.radians(abs(off_nadir))) * (1 + LOW_ORBIT_KM / EARTH_RADIUS_KM)))
 
 
 def filled(texts: dict[str, str | None]) -> dict[str, str]:

@@ -14,8 +14,8 @@ MAX_DEPTH = 64
 MAX_ELEMENTS = 200_000
 MAX_ATTRIBUTE_CHARACTERS = 64 * 1024
 
-_CHINESE_ENCODING = re.compile(
-    rb"""\s*<\?xml[^>]{0,80}encoding=["'](gb2312|gbk|gb18030|cp936|euc-cn)["'][^>]{0,80}\?>""", re.I
+_ENCODING = re.compile(
+    rb"""\s*<\?xml[^>]{0,80}encoding=["']((?P<chinese>gb2312|gbk|gb18030|cp936|euc-cn)|utf-8)["'][^>]{0,80}\?>""", re.I
 )
 
 
@@ -28,7 +28,8 @@ def read_xml(path: Path) -> Element:
     if (size := path.stat().st_size) > MAX_BYTES:
         raise BadMetadataError(f"{path.name}: {size} bytes, expected at most {MAX_BYTES}")
     raw = path.read_bytes()
-    if declaration := _CHINESE_ENCODING.match(raw):  # expat knows no multi-byte encoding
+    declaration = _ENCODING.match(raw)
+    if declaration and (declaration["chinese"] or not _is_utf8(raw)):  # expat knows no multi-byte encoding
         raw = raw[declaration.end() :].decode("gb18030", "replace").encode()
     try:
         return _parse(raw, path.name)
@@ -37,6 +38,15 @@ def read_xml(path: Path) -> Element:
     except (ParseError, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
         reason = str(error)[:200]
         raise BadMetadataError(f"{path.name}: not well-formed XML ({reason}); it may be cut short") from error
+
+
+def _is_utf8(raw: bytes) -> bool:
+    """Whether it is what it declares; Chinese text is not, where a program wrote it in the machine's own encoding."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _parse(raw: bytes, name: str) -> Element:

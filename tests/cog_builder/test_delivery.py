@@ -76,6 +76,7 @@ def test_other_xml_files_are_not_taken_for_the_scene(folder, tmp_path):
     (folder / f"{ms_xml.stem}.rpb.aux.xml").write_text("<l0DataMeta/>")
     (folder / f"{ms_xml.stem}.tiff.aux.xml").write_text("<PAMDataset/>")
     (folder / "empty.xml").write_text("")
+    (folder / f"{folder.name}_report.xml").write_text("<ProductMetaData><Note>good</Note></ProductMetaData>")
     shutil.rmtree(tmp_path / "workspace")
     assert opened(folder, tmp_path) == plain
 

@@ -8,6 +8,7 @@ import pytest
 import shapely
 
 from cog_builder.elevation import ConstantHeight
+from cog_builder.sensor import known_sensors
 from cog_builder.stac_item import scene_item, write_item
 from tests.support.built import built
 from tests.support.deliveries import opened
@@ -105,3 +106,8 @@ def test_the_file_of_an_item_is_readable_json_with_chinese_names(describe, tmp_p
     text = (tmp_path / "item.json").read_text(encoding="utf-8")
     assert "中国资源卫星应用中心" in text
     assert json.loads(text) == item
+
+
+def test_a_geostationary_satellite_leaves_straight_down_by_little_however_aslant_the_ground_sees_it(describe):
+    item = describe(incidence_angle=40.0, sensor=known_sensors()["GF4", "PMS"])
+    assert item["properties"]["view:off_nadir"] == pytest.approx(5.577, abs=0.01)

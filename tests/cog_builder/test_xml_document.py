@@ -27,6 +27,11 @@ def test_chinese_encodings_are_read(path, encoding):
     assert read_xml(path).findtext("B") == "资源卫星"
 
 
+def test_chinese_that_is_declared_utf_8_is_read(path):
+    path.write_bytes('<?xml version="1.0" encoding="UTF-8"?><A><B>资源卫星</B></A>'.encode("gb18030"))
+    assert read_xml(path).findtext("B") == "资源卫星"
+
+
 @pytest.mark.parametrize("text", [BILLION_LAUGHS, OUTSIDE_ENTITY, "<!DOCTYPE x><x/>"])
 def test_document_types_and_entities_are_refused(path, text):
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""The watch with real processes: slow and interrupted senders, refusals, signals, kills, lost Dask workers."""
+"""The watch with real processes: slow and interrupted senders, refusals, its state, signals."""
 
 import hashlib
 import json
@@ -16,10 +16,7 @@ import pytest
 from benchmarks.kill_watch import (
     Watch,
     all_settled,
-    cluster_of,
     item_id,
-    kill_watches,
-    kill_workers,
     left_in_staging,
     make_deliveries,
     state_of,
@@ -300,28 +297,6 @@ def test_an_idle_watch_takes_next_to_no_cpu(whole, inbox, home):
         time.sleep(2)
         assert cpu_s(watch.process.pid) - before < 0.2
         assert watch.stop() == 0
-
-
-def test_P01_killed_watches_publish_each_scene_once(tmp_path):
-    toll = kill_watches(tmp_path, deliveries=10, kills=4, seed=7)
-    assert toll.violations == []
-    assert (toll.kills, toll.published) == (4, 10)
-    assert toll.in_the_middle > 0
-
-
-def test_P10_a_lost_dask_worker_loses_no_scene(tmp_path):
-    toll = kill_workers(tmp_path, deliveries=8, kills=1, seed=3)
-    assert toll.violations == []
-    assert (toll.kills, toll.published) == (1, 8)
-
-
-def test_a_cluster_builds_the_same_files_as_one_process(whole, tmp_path):
-    here, there = tmp_path / "here", tmp_path / "there"
-    assert imagery_node("publish", *whole[:2], "--home", here, *HEIGHT).returncode == 0
-    with cluster_of(tmp_path / "cluster", workers=1) as cluster:
-        done = imagery_node("publish", *whole[:2], "--home", there, *HEIGHT, "--dask", cluster.address, "--json")
-    assert [line["state"] for line in told(done).values()] == ["published"] * 2, done.stdout
-    assert files_of(here) == files_of(there)
 
 
 def cpu_s(pid):
