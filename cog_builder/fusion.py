@@ -45,15 +45,24 @@ def fit_fusion(drawing: SceneDrawing, pan: ImageDrawing, grid: MapGrid) -> tuple
     sigmas = (blur_m / across, blur_m / down)
     shift, refused = NO_SHIFT, None
     for _ in range(_ROUNDS):
-        places = _places(drawing.main, pan, grid, shift)
-        sharpening = fit_sharpening([place.sample for place in places], len(drawing.main.image.bands), sigmas)
+        places, sharpening = _fitted(drawing.main, pan, grid, shift, sigmas)
         found = [place.shift(sharpening, sigmas) for place in places]
-        agreed = agree([None if rest is None else shift + rest for rest in found])
+        before, agreed = shift, agree([None if rest is None else shift + rest for rest in found])
         shift, refused = agreed.shift, agreed.refused
         if shift == NO_SHIFT:
             break
+    if refused and before != NO_SHIFT:
+        _, sharpening = _fitted(drawing.main, pan, grid, NO_SHIFT, sigmas)
     warning = f"registration: {refused}; the colours stay where their own camera model has them"
     return replace(drawing, shift=shift, sharpening=sharpening), (warning,) if refused else ()
+
+
+def _fitted(
+    colours: ImageDrawing, pan: ImageDrawing, grid: MapGrid, shift: Shift, sigmas: Sigmas
+) -> tuple[list[_Place], Sharpening]:
+    """Pieces of the map with the colours moved by `shift`, and how these are sharpened."""
+    places = _places(colours, pan, grid, shift)
+    return places, fit_sharpening([place.sample for place in places], len(colours.image.bands), sigmas)
 
 
 def _places(colours: ImageDrawing, pan: ImageDrawing, grid: MapGrid, shift: Shift) -> list[_Place]:

@@ -172,7 +172,7 @@ class _Build:
     def _decoded(self) -> list[list[RawPixels]]:
         """The pixels of every part of every image; files are decoded side by side, each in its own child process."""
         images = self.scene.images
-        with ThreadPoolExecutor(self.settings.threads) as pool:
+        with ThreadPoolExecutor(self.settings.decoders) as pool:
             jobs = [
                 [pool.submit(decode_part, part, len(image.bands), self.workspace) for part in image.parts]
                 for image in images

@@ -18,6 +18,7 @@ PREFIX = "COG_BUILDER_"
 _PROFILES = frozenset({"compatible", "compact", "webp", "c"})
 _WORKER_MIB = 120
 _BASE_MIB = 250
+_DECODER_MIB = 512
 
 
 class CogBuilderSettings(BaseSettings):
@@ -91,6 +92,11 @@ class CogBuilderSettings(BaseSettings):
     def threads(self) -> int:
         """Workers that fit into the memory."""
         return max(1, min(self.workers, (self.memory_mib - _BASE_MIB) // _WORKER_MIB))
+
+    @property
+    def decoders(self) -> int:
+        """Child processes that fit into the memory: one holds a strip or tile of the delivered file, up to 256 MiB."""
+        return max(1, min(self.threads, self.memory_mib // _DECODER_MIB))
 
     @property
     def lossless(self) -> Lossless:

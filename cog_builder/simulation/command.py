@@ -1,6 +1,7 @@
 """The command `simulate`."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -22,8 +23,11 @@ _METRES_PER_DEGREE = 111_000
 def simulate(
     out: Annotated[Path, typer.Argument(file_okay=False, help="Folder that gets the deliveries and dem.tif.")],
     demo: Annotated[bool, typer.Option("--demo", help="Six deliveries of one place, as `make demo` shows.")] = False,
-    satellite: Annotated[str, typer.Option(help="GF1 or GF2.")] = "GF1",
-    sensor: Annotated[str, typer.Option(help="PMS1, PMS2, or for GF1 WFV1 … WFV4.")] = "PMS1",
+    satellite: Annotated[str, typer.Option(help="As its agency writes it: GF1, ZY3-3, CBERS4A.")] = "GF1",
+    sensor: Annotated[str, typer.Option(help="As its agency writes it: PMS1, WFV3, MUX.")] = "PMS1",
+    variant: Annotated[
+        str | None, typer.Option(help="Product where a sensor has several, such as gf1-wfv-l2a; else the usual one.")
+    ] = None,
     acquired: Annotated[datetime, typer.Option(help="UTC.")] = datetime(2022, 5, 20, 3, 20),
     longitude: Annotated[float, typer.Option(min=-180, max=180, help="Of the scene's centre.")] = 116.42,
     latitude: Annotated[float, typer.Option(min=-85, max=85)] = 39.88,
@@ -42,7 +46,6 @@ def simulate(
         if not demo:
             out.mkdir(parents=True, exist_ok=True)
             land = Landscape(longitude, latitude)
-            heights = dem or write_dem(land, out / "dem.tif", _around((longitude, latitude), _half_m(sensor, pixels)))
             request = SimulationRequest(
                 satellite=satellite,
                 sensor_name=sensor,
@@ -52,11 +55,15 @@ def simulate(
                 width=pixels,
                 height=pixels,
                 world=land if world is None else RasterWorld(world),
-                elevation=DemFile(heights, "ellipsoid"),
+                elevation=land,
                 product_id=product_id,
+                variant=variant,
                 cloud_percent=cloud,
                 seed=seed,
             )
+            ground = _around((longitude, latitude), _half_m(request))
+            heights = DemFile(dem or write_dem(land, out / "dem.tif", ground), "ellipsoid")
+            request = replace(request, elevation=heights)
             made = [simulate_delivery(request, out)]
     except CogBuilderError as error:
         typer.echo(f"refused ({error.code}): {error}", err=True)
@@ -65,10 +72,9 @@ def simulate(
         typer.echo(path)
 
 
-def _half_m(sensor: str, pixels: int) -> float:
+def _half_m(request: SimulationRequest) -> float:
     """Half the side of the ground a scene may see, with room for its turn and its tilt."""
-    gsd_m = 16 if sensor.startswith("WFV") else 8
-    return _MARGIN / 2 * pixels * gsd_m + 2000
+    return _MARGIN / 2 * request.width * max(image.gsd_m for image in request.product.images) + 2000
 
 
 def _around(place: tuple[float, float], half_m: float) -> tuple[float, float, float, float]:

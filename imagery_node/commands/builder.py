@@ -15,11 +15,11 @@ from catalog.lock import exclusive_if_free
 from catalog.maintenance import sweep
 from catalog.settings import CatalogSettings
 from cog_builder.elevation import ConstantHeight, DemFile, Elevation
-from cog_builder.engine import LOCAL, Heed, open_engine
-from cog_builder.inbox import Inbox
 from cog_builder.pipeline import Progress
 from cog_builder.settings import CogBuilderSettings, read_profile
 from imagery_node.commands.catalog import BAD_CONFIGURATION, DEFAULT_HOME, Home, open_home, read_settings
+from imagery_node.commands.engine import LOCAL, Heed, open_engine
+from imagery_node.commands.inbox import Inbox
 from imagery_node.commands.inspection import inspect_delivery
 from imagery_node.commands.publisher import Builder, Publisher, build_into
 from imagery_node.commands.report import Report

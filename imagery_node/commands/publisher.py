@@ -14,12 +14,12 @@ from catalog.staging import staging_folder
 from cog_builder.balance import Neighbour
 from cog_builder.check import check_scene
 from cog_builder.elevation import Elevation
-from cog_builder.engine import Engine
 from cog_builder.footprint import scene_bbox
 from cog_builder.job import build_job, open_job
 from cog_builder.pipeline import Progress
 from cog_builder.scene import Scene
 from cog_builder.settings import CogBuilderSettings
+from imagery_node.commands.engine import Engine
 from imagery_node.commands.report import REFUSALS, Outcome, name_of, refusal
 
 

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from cog_builder.inbox import Inbox, Sighting, has_changed, verify_checksum
+from imagery_node.commands.inbox import Inbox, Sighting, has_changed, verify_checksum
 from imagery_node.commands.publisher import Publisher
 from imagery_node.commands.report import REFUSALS, Outcome, Report, name_of, refusal
 from imagery_node.commands.watch_state import PASSING, Record, WatchState

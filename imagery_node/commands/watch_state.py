@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 
 import orjson
 
-from cog_builder.inbox import Fingerprint
+from imagery_node.commands.inbox import Fingerprint
 from imagery_node.commands.report import Outcome
 
 logger = logging.getLogger(__name__)

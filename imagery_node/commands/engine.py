@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cog_builder.errors import WorkerLostError
 from cog_builder.pipeline import Progress
+from imagery_node.gdal import pin_options
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -120,7 +121,7 @@ class DaskCluster:
         """See `Engine`."""
         from distributed import KilledWorker
 
-        future = self._client.submit(job, *arguments, **options, pure=False)
+        future = self._client.submit(_pinned, job, *arguments, **options, pure=False)
         try:
             while not future.done():
                 self._heed()
@@ -155,6 +156,12 @@ class DaskCluster:
     def _worker_threads(self) -> int:
         """Of this moment: workers come and go."""
         return sum(self._client.nthreads().values())
+
+
+def _pinned(job: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+    """Run a job on a worker, with the options of GDAL, OpenCV and PROJ that our own processes have."""
+    pin_options()
+    return job(*arguments, **options)
 
 
 def _unfinished(running: set[Future[None]]) -> set[Future[None]]:

@@ -9,8 +9,8 @@ import time
 import dask
 import pytest
 
-from cog_builder.engine import open_engine
 from cog_builder.errors import GeolocationError, WorkerLostError
+from imagery_node.commands.engine import open_engine
 from tests.support import jobs
 
 
@@ -83,11 +83,11 @@ def test_a_job_is_dropped_when_its_heed_says_so(dask_address):
 
 
 def test_a_scheduler_that_does_not_answer_is_an_os_error(monkeypatch):
-    monkeypatch.setattr("cog_builder.engine._CONNECT_S", 0.5)
+    monkeypatch.setattr("imagery_node.commands.engine._CONNECT_S", 0.5)
     with pytest.raises(OSError, match="Timed out"), open_engine("tcp://127.0.0.1:1", processes=1):
         pass
 
 
 def test_distributed_is_only_loaded_where_it_is_used():
-    code = "import sys, cog_builder.engine, imagery_node.cli; sys.exit('distributed' in sys.modules)"
+    code = "import sys, imagery_node.commands.engine, imagery_node.cli; sys.exit('distributed' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -63,6 +63,7 @@ class Inbox:
         self._folder = folder
         self._settle_s = settle_s
         self._known: dict[str, tuple[Fingerprint, float]] = {}
+        self._unreadable: set[str] = set()
 
     def sightings(self) -> Iterator[Sighting]:
         """Everything that could be a delivery, each as it is when its turn comes."""
@@ -78,9 +79,15 @@ class Inbox:
                 yield sighting
 
     def _look(self, path: Path) -> Sighting | None:
-        """A delivery as it is now; None when it is gone."""
+        """A delivery as it is now; None when it is gone, or nobody can look at it."""
         now = time.time()
-        measures = _measured(path)
+        try:
+            measures = _measured(path)
+        except OSError as error:
+            if path.name not in self._unreadable:
+                logger.warning("%s cannot be read: %s; it is passed over", path.name, error.strerror)
+            self._unreadable.add(path.name)
+            return None
         if measures is None:
             return None
         fingerprint = _fingerprint(path, measures)
@@ -103,7 +110,10 @@ class Inbox:
 
 def has_changed(sighting: Sighting) -> bool:
     """Whether a delivery is no longer what it was when it was seen."""
-    measures = _measured(sighting.path)
+    try:
+        measures = _measured(sighting.path)
+    except OSError:
+        return True
     return measures is None or _fingerprint(sighting.path, measures) != sighting.fingerprint
 
 
@@ -134,7 +144,7 @@ def _is_delivery(name: str) -> bool:
 def _checksum_files(path: Path) -> list[tuple[Path, str]]:
     """The files with a checksum of this one, and the algorithm of each; a folder has none."""
     files = [(_beside(path, suffix), algorithm) for suffix, algorithm in CHECKSUMS.items()]
-    return [(beside, algorithm) for beside, algorithm in files if _written_ns(beside) is not None and path.is_file()]
+    return [(beside, algorithm) for beside, algorithm in files if os.path.isfile(beside) and path.is_file()]  # noqa: PTH113  # names can be too long for is_file
 
 
 def _beside(path: Path, suffix: str) -> Path:
@@ -151,7 +161,11 @@ class _Measures:
 
 
 def _measured(path: Path) -> _Measures | None:
-    """What can be seen from outside of a file, or of all that a folder holds; None when something of it is gone."""
+    """What can be seen from outside of a file, or of all that a folder holds; None when something of it is gone.
+
+    Raises:
+        OSError: Something of it cannot be looked at.
+    """
     try:
         found = [path.stat()]
         for folder, folders, files in os.walk(path):

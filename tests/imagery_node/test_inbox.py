@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cog_builder.errors import WrongChecksumError
-from cog_builder.inbox import Inbox, has_changed, verify_checksum
+from imagery_node.commands.inbox import Inbox, has_changed, verify_checksum
 
 SETTLE_S = 60.0
 
@@ -160,3 +160,18 @@ def test_a_missing_inbox_is_an_empty_one(inbox, folder, caplog):
     folder.rmdir()
     assert list(inbox.sightings()) == []
     assert "cannot be read" in caplog.text
+
+
+def test_what_nobody_can_look_at_is_passed_over_and_told_once(tmp_path, caplog):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "good.zip").write_bytes(b"PK")
+    inbox = Inbox(tmp_path, settle_s=60)
+    assert [[sighting.path.name for sighting in inbox.sightings()] for _ in range(2)] == [["good.zip"]] * 2
+    assert [record.message.split(":")[0] for record in caplog.records] == ["loop cannot be read"]
+
+
+def test_a_pipe_under_the_name_of_a_checksum_is_not_waited_for(tmp_path):
+    delivery = tmp_path / "good.zip"
+    delivery.write_bytes(b"PK")
+    os.mkfifo(tmp_path / "good.zip.sha256")
+    verify_checksum(delivery)
