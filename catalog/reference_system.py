@@ -27,3 +27,30 @@ def read_map_code(text: str) -> int:
             f"Gauss-Krüger), EPSG:32601–32660 or 32701–32760 (UTM), EPSG:3857 or EPSG:4326"
         )
     return int(code)
+
+
+def transverse_mercator_code(
+    latitude: float, meridian: float, scale: float, easting: float, northing: float
+) -> int | None:
+    """The code of a map by what it is computed with, on the ellipsoid of WGS 84 or CGCS2000; None for any other map.
+
+    Programs write the names of maps and datums in many ways, and often none. Of 3- and 6-degree zones without a zone
+    number, which are the same map, the former.
+
+    Args:
+        latitude: Of the origin, degrees.
+        meridian: The central one, degrees.
+        scale: Along it.
+        easting: Of the origin, metres.
+        northing: Of the origin, metres.
+    """
+    zone, beside = divmod(meridian + 183, 6)
+    if (latitude, scale, easting, beside) == (0, 0.9996, 500_000, 0) and northing in (0, 10_000_000):
+        return int(zone) + (32700 if northing else 32600)
+    zone, beside = divmod(meridian, 3)
+    if (latitude, scale, northing, beside) != (0, 1, 0, 0) or not 25 <= zone <= 45:
+        return None
+    codes = {500_000: 4509 + zone, zone * 1_000_000 + 500_000: 4488 + zone}
+    if zone % 2:
+        codes[(zone + 1) / 2 * 1_000_000 + 500_000] = 4478 + (zone + 1) / 2
+    return None if easting not in codes else int(codes[easting])

@@ -15,11 +15,10 @@ import rasterio
 import rasterio.features
 import shapely
 from numpy.typing import NDArray
-from pyproj import Transformer
 from rasterio.errors import RasterioError
 
 from catalog.geometry import read_geometry
-from catalog.reference_system import WGS84
+from cog_builder.degrees import from_degrees
 from cog_builder.errors import InvalidCogError
 from cog_builder.quality import CLOUD, CLOUD_SHADOW, FILL, SATURATED
 
@@ -122,7 +121,7 @@ def _check_footprint(folder: Path, item: dict[str, Any]) -> None:
     areas = [float(cv2.contourArea(part)) for part in parts]
     kept = [part for part, area in zip(parts, areas, strict=True) if area >= _SPECK * max(areas)]
     filled = cv2.drawContours(np.zeros_like(imaged), kept, -1, 1, cv2.FILLED)
-    to_map = Transformer.from_crs(WGS84, epsg, always_xy=True)
+    to_map = from_degrees(epsg)
     outline = shapely.transform(
         read_geometry(item["geometry"]), lambda degrees: np.column_stack(to_map.transform(*degrees.T))
     )

@@ -7,9 +7,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from cog_builder.degrees import metres_from
+
 Floats = NDArray[np.float64]
 
-_METRES_PER_DEGREE = 111_320.0
 _BOUND = 0.05
 """Of the image's diagonal. Good products stay below 0.03: GF-1 and GF-2 name lower corners 0.95–1.6 km behind the last
 line; GF-4's are off by up to 8 km, which is 0.013 of its diagonal."""
@@ -28,7 +29,9 @@ def corner_warning(corners: Sequence[tuple[float, float]], outline: tuple[Floats
         return None
     seen = np.column_stack(outline)
     middle = (seen.min(0) + seen.max(0)) / 2
-    image, stated = (shapely.MultiPoint(_metres(np.asarray(points), middle)).convex_hull for points in (seen, corners))
+    image, stated = (
+        shapely.MultiPoint(metres_from(middle, np.asarray(points))).convex_hull for points in (seen, corners)
+    )
     off_m = shapely.hausdorff_distance(image, stated)
     diagonal_m = math.dist(image.bounds[:2], image.bounds[2:])
     bound_m = max(_BOUND * diagonal_m, _LEAST_M)
@@ -38,10 +41,3 @@ def corner_warning(corners: Sequence[tuple[float, float]], outline: tuple[Floats
         f"corners: the metadata's corners and the image as its RPC places it are {off_m / 1000:.1f} km apart, expected "
         f"at most {bound_m / 1000:.1f} km for an image of {diagonal_m / 1000:.1f} km across; the RPC was followed"
     )
-
-
-def _metres(degrees: Floats, middle: Floats) -> Floats:
-    """East and north of a place, good enough for distances of a few per cent."""
-    east, north = (degrees - middle).T
-    east = (east + 180) % 360 - 180
-    return np.column_stack([east * math.cos(math.radians(middle[1])), north]) * _METRES_PER_DEGREE

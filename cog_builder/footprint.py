@@ -6,13 +6,13 @@ import numpy as np
 import rasterio
 import rasterio.features
 from numpy.typing import NDArray
-from pyproj import Transformer
 from shapely import Polygon, get_coordinates, set_coordinates
 from shapely.geometry import MultiPolygon, mapping, shape
 from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 from shapely.ops import unary_union
 
+from cog_builder.degrees import to_degrees
 from cog_builder.elevation import Elevation
 from cog_builder.errors import GeolocationError, UnreadableImageError
 from cog_builder.quality import FILL
@@ -87,10 +87,7 @@ def locate_on_ground(rpc: Rpc, elevation: Elevation, col: Floats, row: Floats) -
 def rough_bbox(part: ImagePart) -> tuple[float, float, float, float]:
     """West, south, east, north of what a part of an image shows, for any height on earth."""
     col, row = (axis.ravel() for axis in np.meshgrid([-0.5, part.width - 0.5], [-0.5, part.height - 0.5]))
-    if isinstance(part.geometry, MapReference):
-        places = [part.geometry.locate(col, row)]
-    else:
-        places = [part.geometry.locate(col, row, height_m) for height_m in (-500.0, 9000.0)]
+    places = [part.locate(col, row, height_m) for height_m in (-500.0, 9000.0)]
     longitude, latitude = (np.concatenate(values) for values in zip(*places, strict=True))
     return float(longitude.min()), float(latitude.min()), float(longitude.max()), float(latitude.max())
 
@@ -123,9 +120,7 @@ def valid_footprint(quality: Path) -> BaseGeometry:
     largest = max(part.area for part in _polygons(traced))
     kept = [Polygon(part.exterior) for part in _polygons(traced) if part.area > largest / 1000]
     outline = unary_union(kept).simplify(transform.a * _STAIRCASE_PX)
-    to_degrees = Transformer.from_crs(epsg, 4326, always_xy=True)
-    points = get_coordinates(outline)
-    degrees = np.column_stack(to_degrees.transform(points[:, 0], points[:, 1])).round(7)
+    degrees = np.column_stack(to_degrees(epsg, *get_coordinates(outline).T)).round(7)
     outline = set_coordinates(outline, degrees)
     rings = [orient(part) for part in _polygons(outline)]
     return rings[0] if len(rings) == 1 else MultiPolygon(rings)

@@ -12,7 +12,7 @@ The notice of 2015 has a 0 for the pan band of GF-2 PMS2, which is left out.
 import csv
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -26,8 +26,8 @@ _ByYear = Mapping[int, tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """Coefficients of one image, one gain and offset per band in file order."""
+class Coefficients:
+    """What turns the numbers of one image into radiance, one gain and offset per band in file order."""
 
     gains: tuple[float, ...]
     offsets: tuple[float, ...]
@@ -35,7 +35,7 @@ class Calibration:
     """`XML AbsCeof`, `table 2022`, or `table 2022 for 2024` when a neighbouring year had to do."""
 
 
-def calibration_of_year(sensor: Sensor, bands: tuple[Band, ...], year: int) -> Calibration:
+def coefficients_of_year(sensor: Sensor, bands: tuple[Band, ...], year: int) -> Coefficients:
     """The table's coefficients of the year nearest to `year` (the earlier of two equally near).
 
     Raises:
@@ -45,7 +45,7 @@ def calibration_of_year(sensor: Sensor, bands: tuple[Band, ...], year: int) -> C
     return _nearest(found, year, f"{sensor.satellite} {sensor.name} {', '.join(band.name for band in bands)}")
 
 
-def calibration_of_integration_time(sensor: Sensor, times_ms: tuple[float, ...], year: int) -> Calibration:
+def coefficients_of_integration_time(sensor: Sensor, times_ms: tuple[float, ...], year: int) -> Coefficients:
     """The coefficients of a camera whose exposure is set anew for every picture and band, which is that of GF-4.
 
     Args:
@@ -63,18 +63,18 @@ def calibration_of_integration_time(sensor: Sensor, times_ms: tuple[float, ...],
     settings = [(band.name, time_ms) for band, time_ms in zip(sensor.bands, times_ms, strict=True)]
     found = [_gf4_gains().get((sensor.satellite, sensor.name, *setting), {}) for setting in settings]
     named = ", ".join(f"{name} {time_ms:g} ms" for name, time_ms in settings)
-    calibration = _nearest(found, year, f"{sensor.satellite} {sensor.name} {named}")
-    return Calibration(calibration.gains, calibration.offsets, f"{calibration.source}: {named}")
+    nearest = _nearest(found, year, f"{sensor.satellite} {sensor.name} {named}")
+    return replace(nearest, source=f"{nearest.source}: {named}")
 
 
-def _nearest(by_band: Iterable[_ByYear], year: int, what: str) -> Calibration:
+def _nearest(by_band: Iterable[_ByYear], year: int, what: str) -> Coefficients:
     tables = list(by_band)
     years = set.intersection(*(set(table) for table in tables))
     if not years:
         raise BadMetadataError(f"{what}: no calibration coefficients in the table")
     nearest = min(years, key=lambda known: (abs(known - year), known))
     gains, offsets = zip(*(table[nearest] for table in tables), strict=True)
-    return Calibration(gains, offsets, f"table {nearest}" if nearest == year else f"table {nearest} for {year}")
+    return Coefficients(gains, offsets, f"table {nearest}" if nearest == year else f"table {nearest} for {year}")
 
 
 @cache

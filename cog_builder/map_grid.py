@@ -2,22 +2,17 @@
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
 
-from catalog.reference_system import CGCS2000, GEOGRAPHIC, MAP_CODES, WEB_MERCATOR, WGS84
+from catalog.reference_system import CGCS2000, GEOGRAPHIC, MAP_CODES, WEB_MERCATOR
+from cog_builder.degrees import EARTH_RADIUS_M, METRES_PER_DEGREE, from_degrees, to_degrees
 from cog_builder.errors import GeolocationError
 
 Floats = NDArray[np.float64]
 
-EARTH_RADIUS_M = 6378137.0
-"""Equator of both WGS 84 and CGCS2000."""
-METRES_PER_DEGREE = math.radians(EARTH_RADIUS_M)
-"""Of the equator; tile grids in degrees go by it at every latitude."""
 MERCATOR_HALF_M = math.pi * EARTH_RADIUS_M
 """Half the side of the Web Mercator square."""
 TILE_PX = 256
@@ -25,8 +20,6 @@ BLOCK_PX = 512
 """Side of a block of `analytic`, `sharp` and `quality`."""
 FINE_GSD_M = 4.0
 """Below this, 3-degree zones are used, as CGCS2000 practice has it for large scales."""
-
-_MAX_DRIFT_PX = 0.01
 
 
 @dataclass(frozen=True)
@@ -68,7 +61,7 @@ class MapGrid:
             return x, y
         if self.epsg == WEB_MERCATOR:  # closed form: this runs for every block of every scene
             return np.degrees(x / EARTH_RADIUS_M), np.degrees(np.arctan(np.sinh(y / EARTH_RADIUS_M)))
-        return _to_degrees(self.epsg).transform(x, y)
+        return to_degrees(self.epsg, x, y)
 
     def pixel_m(self, row: float) -> tuple[float, float]:
         """Width and height on the ground of the pixels of a row, metres."""
@@ -79,11 +72,6 @@ class MapGrid:
         if self.epsg == WEB_MERCATOR:
             return self.pixel * shrink, self.pixel * shrink
         return self.pixel * METRES_PER_DEGREE * shrink, self.pixel * METRES_PER_DEGREE
-
-
-@cache
-def _to_degrees(epsg: int) -> Transformer:
-    return Transformer.from_crs(epsg, WGS84, always_xy=True)  # safe to share: pyproj keeps one context per thread
 
 
 def choose_crs(longitude: float, latitude: float, gsd_m: float) -> int:
@@ -111,7 +99,7 @@ def snapped_grid(epsg: int, longitude: Floats, latitude: Floats, gsd_m: float) -
         GeolocationError: The CRS does not reach there.
     """
     pixel = gsd_m / METRES_PER_DEGREE if epsg in GEOGRAPHIC else gsd_m
-    x, y = Transformer.from_crs(WGS84, epsg, always_xy=True).transform(longitude, latitude)
+    x, y = from_degrees(epsg).transform(longitude, latitude)
     if not np.isfinite((x, y)).all():
         raise GeolocationError(
             f"EPSG:{epsg} does not reach longitude {longitude.mean():.2f}, latitude {latitude.mean():.2f}; "
@@ -127,21 +115,19 @@ def delivered_grid(epsg: int, transform: Affine, width: int, height: int) -> Map
 
     Args:
         epsg: CRS of the image.
-        transform: From (column, row), corners at whole numbers, to (x, y).
+        transform: From (column, row), corners at whole numbers, to (x, y); square pixels, north up.
         width: Columns of the image.
         height: Rows of the image.
 
     Raises:
-        GeolocationError: Its pixels are not north-up squares, or its CRS is none that scenes are built in.
+        GeolocationError: Its CRS is none that scenes are built in.
     """
-    pixel = transform.a
-    drift = max(abs(transform.b) * height, abs(transform.d) * width, abs(transform.e + pixel) * height)
-    if epsg not in MAP_CODES or not pixel > 0 or drift > _MAX_DRIFT_PX * pixel:
+    if epsg not in MAP_CODES:
         raise GeolocationError(
-            f"the delivered image lies in EPSG:{epsg} with the transform {tuple(transform)[:6]}, expected square "
-            f"north-up pixels in a CRS that scenes are built in; name another CRS as target to have it drawn anew"
+            f"the delivered image lies in EPSG:{epsg}, expected a CRS that scenes are built in; "
+            f"name another CRS as target to have it drawn anew"
         )
-    return _widened(epsg, transform.c, transform.f, pixel, width, height)
+    return _widened(epsg, transform.c, transform.f, transform.a, width, height)
 
 
 def _widened(epsg: int, left: float, top: float, pixel: float, width: int, height: int) -> MapGrid:
@@ -161,7 +147,7 @@ def tile_grid(longitude: Floats, latitude: Floats, gsd_m: float) -> tuple[MapGri
     """
     shrink = math.cos(math.radians((min(latitude) + max(latitude)) / 2))
     zoom = round(math.log2(2 * MERCATOR_HALF_M * shrink / gsd_m / TILE_PX))
-    x, y = Transformer.from_crs(WGS84, WEB_MERCATOR, always_xy=True).transform(longitude, latitude)
+    x, y = from_degrees(WEB_MERCATOR).transform(longitude, latitude)
     corner = -MERCATOR_HALF_M, MERCATOR_HALF_M
     return _whole_tiles(WEB_MERCATOR, corner, 2 * MERCATOR_HALF_M / 2**zoom, x, y)
 

@@ -3,20 +3,16 @@
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from affine import Affine
-from numpy.typing import NDArray
-from pyproj import Transformer
 
+from cog_builder.degrees import Floats, from_degrees, to_degrees
 from cog_builder.rpc import Rpc
 from cog_builder.sensor import Band, Sensor
 
 ImageKind = Literal["ms", "pan"]
-Floats = NDArray[np.float64]
 
 EARTH_RADIUS_KM = 6371.0
 
@@ -31,21 +27,14 @@ class MapReference:
 
     def project(self, longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
         """Degrees to image (col, row); the centre of the first pixel is (0, 0)."""
-        x, y = _from_degrees(self.epsg).transform(longitude, latitude)
+        x, y = from_degrees(self.epsg).transform(longitude, latitude)
         left, top, pixel = self.transform.c, self.transform.f, self.transform.a
         return (x - left) / pixel - 0.5, (top - y) / pixel - 0.5
 
     def locate(self, col: Floats, row: Floats) -> tuple[Floats, Floats]:
         """Image (col, row) to (longitude, latitude) in degrees."""
         left, top, pixel = self.transform.c, self.transform.f, self.transform.a
-        x, y = left + (col + 0.5) * pixel, top - (row + 0.5) * pixel
-        longitude, latitude = _from_degrees(self.epsg).transform(x, y, direction="INVERSE")
-        return longitude, latitude
-
-
-@cache
-def _from_degrees(epsg: int) -> Transformer:
-    return Transformer.from_crs(4326, epsg, always_xy=True)
+        return to_degrees(self.epsg, left + (col + 0.5) * pixel, top - (row + 0.5) * pixel)
 
 
 @dataclass(frozen=True)
@@ -63,6 +52,21 @@ class ImagePart:
     def name(self) -> str:
         """Name of the first file."""
         return self.paths[0].name
+
+    def locate(self, col: Floats, row: Floats, height_m: float | None = None) -> tuple[Floats, Floats]:
+        """Image (col, row) to (longitude, latitude) in degrees; the centre of the first pixel is (0, 0).
+
+        Args:
+            col: Columns.
+            row: Rows.
+            height_m: Above the ellipsoid, which an image on a map does not care for; None is the camera model's own.
+
+        Raises:
+            GeolocationError: The camera model cannot be inverted there.
+        """
+        if isinstance(self.geometry, MapReference):
+            return self.geometry.locate(col, row)
+        return self.geometry.locate(col, row, self.geometry.height_offset_m if height_m is None else height_m)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from catalog.durable import naming_a_full_disk
+from catalog.reference_system import transverse_mercator_code
 from cog_builder import tiff_decoder
 from cog_builder.errors import BuildResourceError, DiskFullError, GeolocationError, UnreadableImageError
 from cog_builder.scene import ImagePart, MapReference
@@ -137,7 +138,8 @@ def read_map_references(paths: Sequence[Path], *, timeout_s: float = 60) -> list
 def _map_reference(path: Path, found: dict[str, Any] | None) -> MapReference | None:
     if found is None:
         return None
-    if found["epsg"] is None:
+    code = (transverse_mercator_code(*found["mercator"]) if found["mercator"] else None) or found["epsg"]
+    if code is None:
         raise GeolocationError(f"{path.name}: its coordinate reference system has no EPSG code, expected one that has")
     transform = Affine(*found["transform"])
     if transform.b or transform.d or not np.isclose(transform.a, -transform.e, rtol=1e-6) or transform.a <= 0:
@@ -145,7 +147,7 @@ def _map_reference(path: Path, found: dict[str, Any] | None) -> MapReference | N
             f"{path.name}: pixels of {transform.a:g} by {transform.e:g} turned by {transform.b:g}, {transform.d:g}; "
             f"expected square ones, north up"
         )
-    return MapReference(found["epsg"], transform)
+    return MapReference(code, transform)
 
 
 def _decode_file(path: Path, shape: tuple[int, int, int], into: Path, timeout_s: float) -> RawRaster:

@@ -54,8 +54,30 @@ def scene_item(
         elevation: Where the heights of the orthorectification come from.
         balance: What its picture was balanced with.
     """
-    now = format_datetime(datetime.now(UTC).replace(microsecond=0))
     assets = _assets(scene, folder)
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": [
+            f"https://stac-extensions.github.io/{name}/{release}/schema.json"
+            for name, release in _EXTENSIONS.items()
+            if name not in _unused_extensions(scene)
+        ],
+        "id": scene.id,
+        "collection": scene.collection,
+        "geometry": as_geojson(geometry),
+        "bbox": [round(value, 7) for value in geometry.bounds],
+        "properties": _properties(scene, elevation, balance, assets["analytic"]),
+        "links": [],
+        "assets": assets,
+    }
+
+
+def _properties(
+    scene: Scene, elevation: Elevation | None, balance: Balance | None, analytic: dict[str, Any]
+) -> dict[str, Any]:
+    """What is known of the scene; its map is that of the asset `analytic`."""
+    now = format_datetime(datetime.now(UTC).replace(microsecond=0))
     properties: dict[str, Any] = {
         "title": scene.title,
         "datetime": format_datetime(scene.acquired),
@@ -75,9 +97,9 @@ def scene_item(
         "view:incidence_angle": None if scene.incidence_angle is None else round(scene.incidence_angle, 4),
         "view:off_nadir": None if scene.off_nadir is None else round(scene.off_nadir, 4),
         "view:azimuth": None if scene.view_azimuth is None else round(scene.view_azimuth, 4),
-        "proj:code": assets["analytic"]["proj:code"],
-        "proj:shape": assets["analytic"]["proj:shape"],
-        "proj:transform": assets["analytic"]["proj:transform"],
+        "proj:code": analytic["proj:code"],
+        "proj:shape": analytic["proj:shape"],
+        "proj:transform": analytic["proj:transform"],
         "processing:level": scene.level,
         "processing:software": {"imagery-node": version("imagery-node")},
         "processing:lineage": _lineage(scene, elevation),
@@ -89,22 +111,7 @@ def scene_item(
         "imagery_node:unproven": list(scene.unproven) or None,
         "imagery_node:warnings": [*scene.warnings, *(elevation.warnings if elevation else ())] or None,
     }
-    return {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "stac_extensions": [
-            f"https://stac-extensions.github.io/{name}/{release}/schema.json"
-            for name, release in _EXTENSIONS.items()
-            if name not in _unused_extensions(scene)
-        ],
-        "id": scene.id,
-        "collection": scene.collection,
-        "geometry": as_geojson(geometry),
-        "bbox": [round(value, 7) for value in geometry.bounds],
-        "properties": {key: value for key, value in properties.items() if value is not None},
-        "links": [],
-        "assets": assets,
-    }
+    return {key: value for key, value in properties.items() if value is not None}
 
 
 def _lineage(scene: Scene, elevation: Elevation | None) -> str:

@@ -1,8 +1,8 @@
 """The child process that opens foreign TIFFs; `source_raster` runs this file as a script.
 
 `decode TIFF TARGET ROWS COLUMNS BANDS` makes the target pixel-interleaved little-endian uint16 without header.
-`place TIFF…` prints, a line each, the map the image lies on as JSON: `{"epsg": …, "transform": […]}`, or null where it
-lies on none.
+`place TIFF…` prints, a line each, the map the image lies on as JSON: `{"epsg": …, "mercator": […], "transform": […]}`,
+or null where it lies on none.
 Limits are set before any native library sees the file (T12, L32). A full disk has its own exit code; the reason of any
 other failure is the last line on stderr.
 """
@@ -23,7 +23,10 @@ DISK_FULL = 4
 SAMPLE_TYPES = ("uint8", "uint16", "int16")
 _PR_SET_PDEATHSIG = 1
 _LEAST_CONFIDENCE = 25
-"""Of pyproj's 100: a projection that lacks its code, or names itself otherwise, is known by its parameters."""
+"""Of pyproj's 100, for a map that lacks its code."""
+_TRANSVERSE_MERCATOR = "9807"
+_ITS_PARAMETERS = ("8801", "8802", "8805", "8806", "8807")
+_RADIUS_M = 6378137
 
 
 def limit_this_process(output_bytes: int) -> None:
@@ -68,15 +71,24 @@ def decode(source: str, target: str, shape: tuple[int, int, int]) -> None:
 
 
 def place(source: str) -> dict[str, object] | None:
-    """EPSG code and transform of an image on a map; a code of None stands for a CRS without one."""
+    """EPSG code and transform of an image on a map; a code of None stands for a CRS without one.
+
+    A transverse Mercator that lacks its code is told by its parameters as well: names of maps mislead.
+    """
     import rasterio
     from pyproj import CRS
 
     with rasterio.open(source, driver="GTiff") as image:
         if image.crs is None:
             return None
-        epsg = CRS.from_wkt(image.crs.to_wkt()).to_epsg(min_confidence=_LEAST_CONFIDENCE)
-        return {"epsg": epsg, "transform": list(image.transform)[:6]}
+        crs, transform = CRS.from_wkt(image.crs.to_wkt()), list(image.transform)[:6]
+    if (code := crs.to_epsg(min_confidence=100)) is not None:
+        return {"epsg": code, "mercator": None, "transform": transform}
+    projection, ellipsoid, mercator = crs.coordinate_operation, crs.ellipsoid, None
+    if projection and projection.method_code == _TRANSVERSE_MERCATOR and ellipsoid:
+        values = {parameter.code: parameter.value for parameter in projection.params}
+        mercator = [values[code] for code in _ITS_PARAMETERS] if ellipsoid.semi_major_metre == _RADIUS_M else None
+    return {"epsg": crs.to_epsg(min_confidence=_LEAST_CONFIDENCE), "mercator": mercator, "transform": transform}
 
 
 def main() -> int:

@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from cog_builder.degrees import Floats, metres_from
 from cog_builder.errors import BadMetadataError
-from cog_builder.scene import ImagePart, MapReference, SourceImage
+from cog_builder.scene import ImagePart, SourceImage
 
 _MAX_APART = 0.1
 """Of the scene's diagonal, between the centres of its images: they are cut alike to a few lines."""
 _GSD_RATIO = (0.5, 2.0)
 """Stated by seen; looking aslant widens a pixel, and edges of wide cameras are half as coarse again."""
 _MAX_BETWEEN = timedelta(minutes=5)
-_METRES_PER_DEGREE = 111_320.0
 _HEIGHT_M = 500.0
 
 
@@ -58,16 +58,11 @@ def _ground_m(part: ImagePart, start: tuple[float, float], end: tuple[float, flo
     return _distance_m(_locate(part, start), _locate(part, end))
 
 
-def _locate(part: ImagePart, place: tuple[float, float]) -> tuple[float, float]:
+def _locate(part: ImagePart, place: tuple[float, float]) -> Floats:
     """(longitude, latitude) of a (column, row), at one height for all images: their RPCs name different ones."""
     col, row = (np.array([value - 0.5]) for value in place)
-    if isinstance(part.geometry, MapReference):
-        longitude, latitude = part.geometry.locate(col, row)
-    else:
-        longitude, latitude = part.geometry.locate(col, row, _HEIGHT_M)
-    return float(longitude[0]), float(latitude[0])
+    return np.concatenate(part.locate(col, row, _HEIGHT_M))
 
 
-def _distance_m(one: tuple[float, float], other: tuple[float, float]) -> float:
-    east = ((one[0] - other[0] + 180) % 360 - 180) * math.cos(math.radians(one[1]))
-    return math.hypot(east, one[1] - other[1]) * _METRES_PER_DEGREE
+def _distance_m(one: Floats, other: Floats) -> float:
+    return float(np.hypot(*metres_from(one, other)[0]))

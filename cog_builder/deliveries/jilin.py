@@ -4,7 +4,6 @@ No real file of it was at hand: tags are those that a public reader of real file
 published nowhere.
 """
 
-import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,26 +12,13 @@ from pathlib import Path
 from typing import Literal
 from xml.etree.ElementTree import Element
 
-from cog_builder.deliveries.metadata import (
-    BEIJING,
-    GREENWICH,
-    Direction,
-    Place,
-    Tags,
-    assessed,
-    filled,
-    incidence_of,
-    middle,
-    texts_by_path,
-)
-from cog_builder.deliveries.untold import Untold
+from cog_builder.deliveries.metadata import BEIJING, GREENWICH, Direction, Tags, filled, incidence_of, texts_by_path
+from cog_builder.deliveries.one_document import OneDocument
 from cog_builder.errors import BadMetadataError
 
 ROOT = "MetaData"
 
 _PRODUCT = "ProductInfo"
-_CORNERS = ("UpperLeft", "UpperRight", "LowerRight", "LowerLeft")
-_KEPT_FACTS = ("SceneID", "RollSatelliteAngle")
 _KINDS: tuple[Literal["MSS", "PAN"], ...] = ("MSS", "PAN")
 _PAN_RATIO = 4
 _STEM = re.compile(r"(?P<title>.+?)(_L\d[A-Z]?)?(_(?P<kind>MSS|PAN))?(_meta)?$", re.I)
@@ -58,7 +44,7 @@ def _kind_in(path: Path) -> str | None:
 
 
 @dataclass(frozen=True)
-class Jilin(Untold):
+class Jilin(OneDocument):
     """The facts of one image of a `MetaData` document."""
 
     tags: Tags
@@ -67,6 +53,9 @@ class Jilin(Untold):
     time_zone: str | None
     """The attribute of the root: `+0800`."""
     dialect: str = f"{ROOT}/{_PRODUCT}"
+
+    corner_tags = ("UpperLeft", "UpperRight", "LowerRight", "LowerLeft")
+    kept_facts = ("SceneID", "RollSatelliteAngle")
 
     @classmethod
     def of(cls, path: Path, root: Element, kind: Literal["MSS", "PAN"]) -> "Jilin":
@@ -89,11 +78,6 @@ class Jilin(Untold):
         return _name(self.tags.path)["title"]
 
     @property
-    def satellite(self) -> str:
-        """`JL101A`."""
-        return self.tags.text("SatelliteID")
-
-    @property
     def sensor(self) -> str:
         """`PMS`."""
         return self.tags.text("Sensor")
@@ -107,11 +91,6 @@ class Jilin(Untold):
     def product_id(self) -> str:
         """As written."""
         return self.tags.text("ProductID")
-
-    @property
-    def orbit(self) -> int | None:
-        """Absolute orbit number."""
-        return self.tags.integer("OrbitID", 0, 10**9) if "OrbitID" in self.tags else None
 
     @property
     def is_pan(self) -> bool:
@@ -139,7 +118,7 @@ class Jilin(Untold):
             return (BEIJING, GREENWICH)
         found = _ZONE.fullmatch(self.time_zone.strip())
         if found is None:
-            raise self.complaint("MetaData TimeZone", self.time_zone, "one such as +0800")
+            raise self.tags.complaint("MetaData TimeZone", self.time_zone, "one such as +0800")
         zone = timedelta(hours=int(found["hours"]), minutes=int(found["minutes"]))
         return (zone if found["sign"] == "+" else -zone,)
 
@@ -148,9 +127,8 @@ class Jilin(Untold):
         """Not in every document; named as in `ProductMetaData`."""
         if "SolarZenith" not in self.tags:
             return ()
-        angle = self.tags.number("SolarZenith", 0, 90)
-        azimuth = self.tags.number("SolarAzimuth", -180, 360) % 360
-        return (round(90 - angle, 9), azimuth), (angle, azimuth)
+        as_elevation, as_named = self.tags.directions("SolarZenith", "SolarAzimuth")
+        return as_named, as_elevation
 
     @property
     def incidence_angle(self) -> float | None:
@@ -158,39 +136,7 @@ class Jilin(Untold):
         tag = "RollSatelliteAngle"
         return incidence_of(self.tags.number(tag, -60, 60)) if tag in self.tags else None
 
-    @property
-    def cloud_cover(self) -> float | None:
-        """Percent."""
-        if "CloudPercent" not in self.tags:
-            return None
-        return assessed(self.tags.number("CloudPercent", -math.inf, math.inf))
-
-    @property
-    def center(self) -> Place | None:
-        """As written, else the middle of the corners."""
-        return middle(self._places(("Center",)) or self.corners)
-
-    @property
-    def corners(self) -> tuple[Place, ...]:
-        """In the order of the image."""
-        return self._places(_CORNERS)
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """Scene number and roll."""
-        return {tag: self.tags.texts[tag] for tag in _KEPT_FACTS if tag in self.tags}
-
     def files(self, stems: Collection[str]) -> tuple[tuple[str, ...], ...]:
         """The TIFF of the title and this image, whatever the level between them."""
         fitting = re.compile(rf"{re.escape(self.title)}(_L\d[A-Z]?)?_{self.kind}", re.I)
         return tuple((stem,) for stem in stems if fitting.fullmatch(stem))
-
-    def complaint(self, tag: str, found: str, expected: str) -> BadMetadataError:
-        """See `Tags.complaint`."""
-        return self.tags.complaint(tag, found, expected)
-
-    def _places(self, names: Sequence[str]) -> tuple[Place, ...]:
-        tags = [(f"{name}Longitude", f"{name}Latitude") for name in names]
-        if not all(tag in self.tags for pair in tags for tag in pair):
-            return ()
-        return tuple((self.tags.number(lon, -180, 180), self.tags.number(lat, -90, 90)) for lon, lat in tags)

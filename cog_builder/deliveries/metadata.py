@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Protocol
 from xml.etree.ElementTree import Element
 
 from cog_builder.errors import BadMetadataError
-from cog_builder.gains import Calibration
+from cog_builder.gains import Coefficients
 from cog_builder.scene import EARTH_RADIUS_KM
 from cog_builder.sensor import LOW_ORBIT_KM, Band
 
@@ -134,7 +134,7 @@ class ImageMetadata(Protocol):
     def facts(self) -> dict[str, str]:
         """Further tags worth keeping, as they are written."""
 
-    def calibration(self, bands: tuple[Band, ...]) -> Calibration | None:
+    def coefficients(self, bands: tuple[Band, ...]) -> Coefficients | None:
         """Coefficients of the document itself, which win over every table; None where it has none."""
 
     def integration_times_ms(self) -> tuple[float, ...] | None:
@@ -164,11 +164,6 @@ def middle(places: tuple[Place, ...]) -> Place | None:
     return sum(turned) / len(places), sum(latitude for _, latitude in places) / len(places)
 
 
-def assessed(percent: float | None) -> float | None:
-    """Cloud cover; 101, negative, empty and `NULL` all mean that nobody assessed it."""
-    return percent if percent is not None and 0 <= percent <= 100 else None
-
-
 @dataclass(frozen=True)
 class Tags:
     """The texts of a document by tag, and what reading them can complain about."""
@@ -180,6 +175,10 @@ class Tags:
     def __contains__(self, tag: str) -> bool:
         """Whether a tag is there and filled."""
         return tag in self.texts
+
+    def first(self, tags: Sequence[str]) -> str | None:
+        """The first of some tags that is there."""
+        return next((tag for tag in tags if tag in self), None)
 
     def text(self, tag: str) -> str:
         """The text of a tag that must be there."""
@@ -201,6 +200,38 @@ class Tags:
         if not (text.isascii() and text.isdigit() and len(text) <= 20 and least <= int(text) <= greatest):
             raise self.complaint(tag, text, f"a whole number from {least} to {greatest}")
         return int(text)
+
+    def digits(self, tag: str) -> str:
+        """The digits of a number that must be there, exactly as written."""
+        self.integer(tag, 1, 10**20)
+        return self.text(tag)
+
+    def azimuth(self, tag: str) -> float:
+        """Degrees clockwise from north, 0 to 360; some producers count them from -180."""
+        return self.number(tag, -180, 360) % 360
+
+    def directions(self, angle_tag: str, azimuth_tag: str) -> tuple[Direction, Direction]:
+        """What an angle may mean: first the elevation above the horizon, then the distance from the zenith."""
+        angle, azimuth = self.number(angle_tag, 0, 90), self.azimuth(azimuth_tag)
+        return (angle, azimuth), (round(90 - angle, 9), azimuth)
+
+    def places(self, names: Sequence[str], longitude_ends: Sequence[str], latitude_end: str) -> tuple[Place, ...]:
+        """Places whose tags begin with some names; empty unless all of them are there.
+
+        Args:
+            names: What the tags begin with.
+            longitude_ends: How that of the longitude may end.
+            latitude_end: How that of the latitude ends.
+        """
+        tags = []
+        for name in names:
+            longitude, latitude = self.first([name + end for end in longitude_ends]), name + latitude_end
+            if longitude is None or latitude not in self:
+                return ()
+            tags.append((longitude, latitude))
+        return tuple(
+            (self.number(longitude, -180, 180), self.number(latitude, -90, 90)) for longitude, latitude in tags
+        )
 
     def finite(self, tag: str, text: str) -> float:
         """A number that was found in a tag."""

@@ -105,17 +105,14 @@ def seen_view(image: SourceImage) -> tuple[float, float] | None:
 def _half_map_deg(part: ImagePart) -> float:
     if not isinstance(part.geometry, MapReference):
         return 0.0
-    longitude, latitude = part.geometry.locate(np.array([0.0, part.width]), np.array([0.0, part.height]))
+    longitude, latitude = part.locate(np.array([0.0, part.width]), np.array([0.0, part.height]))
     return float(max(abs(np.diff(longitude))[0], abs(np.diff(latitude))[0])) / 2
 
 
 def _part_center(part: ImagePart) -> Place:
     col, row = np.array([(part.width - 1) / 2]), np.array([(part.height - 1) / 2])
-    if isinstance(part.geometry, MapReference):
-        longitude, latitude = part.geometry.locate(col, row)
-    else:
-        try:
-            longitude, latitude = part.geometry.locate(col, row, part.geometry.height_offset_m)
-        except GeolocationError as error:
-            raise GeolocationError(f"{Path(part.name).stem}: {error}") from error
+    try:
+        longitude, latitude = part.locate(col, row)
+    except GeolocationError as error:
+        raise GeolocationError(f"{Path(part.name).stem}: {error}") from error
     return float(longitude[0]), float(latitude[0])

@@ -19,7 +19,7 @@ import numpy as np
 from cog_builder.deliveries.metadata import GREENWICH, Direction, Place, Tags, filled, middle, texts_by_path
 from cog_builder.deliveries.untold import Untold
 from cog_builder.errors import BadMetadataError, IncompleteDeliveryError
-from cog_builder.gains import Calibration
+from cog_builder.gains import Coefficients
 from cog_builder.sensor import Band
 
 ROOT = "prdf"
@@ -196,14 +196,16 @@ class Prdf(Untold):
         """Station, path and row and the like."""
         return {tag: self._tags.text(f"image/{tag}") for tag in _KEPT_FACTS if f"image/{tag}" in self._tags}
 
-    def calibration(self, bands: tuple[Band, ...]) -> Calibration | None:
+    def coefficients(self, bands: tuple[Band, ...]) -> Coefficients | None:
         """`absoluteCalibrationCoefficient`, W m⁻² sr⁻¹ µm⁻¹ per digital number; WPM and the pan cameras have none."""
         gains = [_coefficients(tags, bands) for tags in self.cameras]
         if not gains[0]:
             return None
         if gains[0] != gains[-1]:
-            raise self.complaint("absoluteCalibrationCoefficient", str(gains[-1]), f"{gains[0]} as of the other camera")
-        return Calibration(gains[0], (0.0,) * len(bands), "XML absoluteCalibrationCoefficient")
+            raise self._tags.complaint(
+                "absoluteCalibrationCoefficient", str(gains[-1]), f"{gains[0]} as of the other camera"
+            )
+        return Coefficients(gains[0], (0.0,) * len(bands), "XML absoluteCalibrationCoefficient")
 
     def files(self, stems: Collection[str]) -> tuple[tuple[str, ...], ...]:
         """One TIFF per band, or per camera and band.
@@ -224,10 +226,6 @@ class Prdf(Untold):
             )
         return tuple(tuple(stem.casefold() for stem in part) for part in parts)
 
-    def complaint(self, tag: str, found: str, expected: str) -> BadMetadataError:
-        """See `Tags.complaint`."""
-        return self._tags.complaint(tag, found, expected)
-
     @property
     def _tags(self) -> Tags:
         return self.cameras[0]
@@ -235,12 +233,7 @@ class Prdf(Untold):
 
 def _places(tags: Tags, names: Sequence[str]) -> tuple[Place, ...]:
     """Places of the tilted image; `boundingBox` has those of the map around it."""
-    places = [f"image/imageData/{name}" for name in names]
-    if not all(f"{place}/longitude" in tags and f"{place}/latitude" in tags for place in places):
-        return ()
-    return tuple(
-        (tags.number(f"{place}/longitude", -180, 180), tags.number(f"{place}/latitude", -90, 90)) for place in places
-    )
+    return tags.places([f"image/imageData/{name}" for name in names], ("/longitude",), "/latitude")
 
 
 def _coefficients(tags: Tags, bands: Sequence[Band]) -> tuple[float, ...]:

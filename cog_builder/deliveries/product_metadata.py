@@ -5,7 +5,6 @@ the property says so. The other satellites write the same tags, but no real file
 differ is named in `unproven`, and the sun decides.
 """
 
-import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,37 +13,14 @@ from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from xml.etree.ElementTree import Element
 
-from cog_builder.deliveries.metadata import (
-    BEIJING,
-    GREENWICH,
-    Direction,
-    Place,
-    Tags,
-    assessed,
-    files_named_after,
-    filled,
-    middle,
-)
-from cog_builder.gains import Calibration
+from cog_builder.deliveries.metadata import BEIJING, GREENWICH, Direction, Tags, files_named_after, filled
+from cog_builder.deliveries.one_document import OneDocument
+from cog_builder.gains import Coefficients
 from cog_builder.sensor import Band
 
 ROOT = "ProductMetaData"
 
-_KEPT_FACTS = (
-    "ReceiveStationID",
-    "SceneID",
-    "ScenePath",
-    "SceneRow",
-    "ProduceTime",
-    "RollSatelliteAngle",
-    "PitchSatelliteAngle",
-    "YawSatelliteAngle",
-    "GainMode",
-    "IntegrationTime",
-    "IntegrationLevel",
-)
 _START_AND_END = "the middle of StartTime and EndTime"
-_CORNERS = ("TopLeft", "TopRight", "BottomRight", "BottomLeft")
 _GAIN_TAGS = ("AbsCeof", "AGain")
 _PROVEN = ("GF1", "GF2", "GF4")
 """Satellites of which real files were compared with the sun and with their RPC."""
@@ -78,15 +54,30 @@ def _name(element: Element) -> str:
 
 
 @dataclass(frozen=True)
-class ProductMetadata:
+class ProductMetadata(OneDocument):
     """The facts of one `ProductMetaData` element."""
 
     tags: Tags
     shared: bool = False
     """Whether its document is also that of other images: then its name is not that of the image."""
     dialect: str = ROOT
-    delivered_apart: bool = False
-    sun_error_deg: float = 0.5
+
+    orbit_tags = ("OrbitID", "POrbitID")
+    corner_tags = ("TopLeft", "TopRight", "BottomRight", "BottomLeft")
+    """The bottom ones may lie past the last line of the image."""
+    kept_facts = (
+        "ReceiveStationID",
+        "SceneID",
+        "ScenePath",
+        "SceneRow",
+        "ProduceTime",
+        "RollSatelliteAngle",
+        "PitchSatelliteAngle",
+        "YawSatelliteAngle",
+        "GainMode",
+        "IntegrationTime",
+        "IntegrationLevel",
+    )
 
     @classmethod
     def of(cls, path: Path, product: Element, *, shared: bool = False) -> "ProductMetadata":
@@ -105,19 +96,9 @@ class ProductMetadata:
         return () if found == "CenterTime" else (f"center_time: no CenterTime, expected one; {found} stands for it",)
 
     @property
-    def documents(self) -> tuple[Path, ...]:
-        """The one XML file."""
-        return (self.tags.path,)
-
-    @property
     def title(self) -> str:
         """The base name without the image's suffix."""
         return _IMAGE_SUFFIX.sub("", self._stem)
-
-    @property
-    def satellite(self) -> str:
-        """`GF1`."""
-        return self.tags.text("SatelliteID")
 
     @property
     def sensor(self) -> str:
@@ -137,14 +118,7 @@ class ProductMetadata:
     @property
     def product_id(self) -> str:
         """Digits, exactly as written; the file name may hold an overflowed number (2147483647) instead."""
-        self.tags.integer("ProductID", 1, 10**20)
-        return self.tags.text("ProductID")
-
-    @property
-    def orbit(self) -> int | None:
-        """Absolute orbit number; `POrbitID` in some products."""
-        tag = next((tag for tag in ("OrbitID", "POrbitID") if tag in self.tags), None)
-        return None if tag is None else self.tags.integer(tag, 0, 10**9)
+        return self.tags.digits("ProductID")
 
     @property
     def is_pan(self) -> bool:
@@ -192,9 +166,7 @@ class ProductMetadata:
     @property
     def sun(self) -> tuple[Direction, ...]:
         """`SolarZenith` is what its name says in GF-1 and GF-2; in GF-4 it holds the elevation."""
-        angle = self.tags.number("SolarZenith", 0, 90)
-        azimuth = self.tags.number("SolarAzimuth", -180, 360) % 360
-        as_named, as_elevation = (round(90 - angle, 9), azimuth), (angle, azimuth)
+        as_elevation, as_named = self.tags.directions("SolarZenith", "SolarAzimuth")
         return (as_elevation, as_named) if self.satellite == "GF4" else (as_named, as_elevation)
 
     @property
@@ -205,31 +177,9 @@ class ProductMetadata:
     @property
     def view_azimuth(self) -> float | None:
         """Degrees clockwise from north, 0 to 360."""
-        return self.tags.number("SatelliteAzimuth", -180, 360) % 360 if "SatelliteAzimuth" in self.tags else None
+        return self.tags.azimuth("SatelliteAzimuth") if "SatelliteAzimuth" in self.tags else None
 
-    @property
-    def cloud_cover(self) -> float | None:
-        """Percent."""
-        if "CloudPercent" not in self.tags:
-            return None
-        return assessed(self.tags.number("CloudPercent", -math.inf, math.inf))
-
-    @property
-    def center(self) -> Place | None:
-        """As written, else the middle of the corners."""
-        return middle(self._places(("Center",)) or self.corners)
-
-    @property
-    def corners(self) -> tuple[Place, ...]:
-        """In the order of the image; the bottom ones may lie past its last line."""
-        return self._places(_CORNERS)
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """Station, gain mode and the like."""
-        return {tag: self.tags.texts[tag] for tag in _KEPT_FACTS if tag in self.tags}
-
-    def calibration(self, bands: tuple[Band, ...]) -> Calibration | None:
+    def coefficients(self, bands: tuple[Band, ...]) -> Coefficients | None:
         """`AbsCeof` (spelt so) or `AGain`, W m⁻² sr⁻¹ µm⁻¹ per digital number; only newer products have one.
 
         `Gain` and `Bias` of GF-4 are something else and are not read.
@@ -241,7 +191,7 @@ class ProductMetadata:
         gains = tuple(self.tags.finite(tag, part) for part in self._list(tag))
         if len(gains) != len(bands) or min(gains) <= 0:
             raise self.tags.complaint(tag, text, f"{len(bands)} positive numbers")
-        return Calibration(gains, (0.0,) * len(bands), f"XML {tag}")
+        return Coefficients(gains, (0.0,) * len(bands), f"XML {tag}")
 
     def integration_times_ms(self) -> tuple[float, ...] | None:
         """A list per band in GF-4; elsewhere one number of seconds per line, which tells nothing of the gains."""
@@ -273,14 +223,6 @@ class ProductMetadata:
         if "StartTime" in self.tags and "EndTime" in self.tags:
             return _START_AND_END
         return "ReceiveTime" if "ReceiveTime" in self.tags else "CenterTime"
-
-    def _places(self, names: Sequence[str]) -> tuple[Place, ...]:
-        if not all(name + axis in self.tags for name in names for axis in ("Longitude", "Latitude")):
-            return ()
-        return tuple(
-            (self.tags.number(f"{name}Longitude", -180, 180), self.tags.number(f"{name}Latitude", -90, 90))
-            for name in names
-        )
 
     @property
     def _stem(self) -> str:

@@ -12,7 +12,7 @@ from cog_builder.deliveries.placing import lit_center, place_image, seen_center,
 from cog_builder.deliveries.product_name import unsupported_by_name, unsupported_camera
 from cog_builder.deliveries.tiff_header import read_tiff_header
 from cog_builder.errors import BadMetadataError, IncompleteDeliveryError, UnrecognisedDeliveryError
-from cog_builder.gains import Calibration, calibration_of_integration_time, calibration_of_year
+from cog_builder.gains import Coefficients, coefficients_of_integration_time, coefficients_of_year
 from cog_builder.scene import ImageKind, ImagePart, Scene, SourceImage, Stereo
 from cog_builder.sensor import Band, Sensor, find_sensor, known_sensors
 
@@ -100,8 +100,8 @@ def _read_scene(delivery: str, sensor: Sensor, images: Sequence[ImageFiles], all
     main, pan = _pair(delivery, sensor, images)
     facts = main.metadata
     alone = facts.is_pan and sensor.pan is not None
-    main_image, main_calibration = _image("pan" if alone else "ms", main, sensor, allow_uncalibrated)
-    pan_image, pan_calibration = _image("pan", pan, sensor, allow_uncalibrated) if pan else (None, None)
+    main_image, main_coefficients = _image("pan" if alone else "ms", main, sensor, allow_uncalibrated)
+    pan_image, pan_coefficients = _image("pan", pan, sensor, allow_uncalibrated) if pan else (None, None)
     if pan and pan_image:
         check_pair(main_image, pan_image, (facts.clock, pan.metadata.clock))
     acquired, sun, warnings = read_acquisition(facts, lit_center(main_image, facts.center))
@@ -125,7 +125,7 @@ def _read_scene(delivery: str, sensor: Sensor, images: Sequence[ImageFiles], all
         sun_azimuth=sun[1],
         incidence_angle=view[0],
         view_azimuth=view[1],
-        calibration_source=_calibration_source(main_calibration, pan_calibration),
+        calibration_source=_calibration_source(main_coefficients, pan_coefficients),
         main=main_image,
         pan=pan_image,
         side_files=tuple(
@@ -205,7 +205,7 @@ def _several(delivery: str, images: Sequence[ImageFiles]) -> BadMetadataError:
 
 def _image(
     kind: ImageKind, files: ImageFiles, sensor: Sensor, allow_uncalibrated: bool
-) -> tuple[SourceImage, Calibration | None]:
+) -> tuple[SourceImage, Coefficients | None]:
     metadata = files.metadata
     bands = (sensor.pan,) if kind == "pan" and sensor.pan is not None else sensor.bands
     if metadata.band_count not in (None, len(bands)):
@@ -216,20 +216,20 @@ def _image(
         _part(metadata, tiffs, rpc, sensor, len(bands)) for tiffs, rpc in zip(files.tiffs, files.rpcs, strict=True)
     )
     _check_shape(metadata, parts)
-    calibration = _calibration(metadata, sensor, kind, bands, allow_uncalibrated)
+    coefficients = _coefficients(metadata, sensor, kind, bands, allow_uncalibrated)
     image = SourceImage(
         kind=kind,
         parts=parts,
         bands=bands,
         gsd_m=metadata.gsd_m,
-        gains=None if calibration is None else calibration.gains,
-        offsets=(0.0,) * len(bands) if calibration is None else calibration.offsets,
+        gains=None if coefficients is None else coefficients.gains,
+        offsets=(0.0,) * len(bands) if coefficients is None else coefficients.offsets,
         saturated_dn=sensor.saturated_dn,
     )
     document = metadata.documents[0].name
     seen_center(image, stated=metadata.center, document=document)
     check_gsd(image, document)
-    return image, calibration
+    return image, coefficients
 
 
 def _part(
@@ -268,18 +268,18 @@ def _check_shape(metadata: ImageMetadata, parts: tuple[ImagePart, ...]) -> None:
             )
 
 
-def _calibration(
+def _coefficients(
     metadata: ImageMetadata, sensor: Sensor, kind: ImageKind, bands: tuple[Band, ...], allow_uncalibrated: bool
-) -> Calibration | None:
+) -> Coefficients | None:
     """The document's own coefficients, else the table's."""
-    if (stated := metadata.calibration(bands)) is not None:
+    if (stated := metadata.coefficients(bands)) is not None:
         return stated
     year = (metadata.clock - metadata.zones[0]).year
     try:
         times = metadata.integration_times_ms()
         if times is not None:
-            return calibration_of_integration_time(sensor, times, year)
-        return calibration_of_year(sensor, bands, year)
+            return coefficients_of_integration_time(sensor, times, year)
+        return coefficients_of_year(sensor, bands, year)
     except BadMetadataError as error:
         if allow_uncalibrated:
             return None
@@ -289,7 +289,7 @@ def _calibration(
         ) from error
 
 
-def _calibration_source(main: Calibration | None, pan: Calibration | None) -> str:
+def _calibration_source(main: Coefficients | None, pan: Coefficients | None) -> str:
     if main is None:
         return "none"
     if pan is None or pan.source == main.source:

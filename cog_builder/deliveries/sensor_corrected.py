@@ -4,7 +4,6 @@ No real file of it was at hand: tags and spellings are those that public readers
 otherwise is named in `unproven`, and the sun decides.
 """
 
-import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,31 +15,17 @@ from cog_builder.deliveries.metadata import (
     BEIJING,
     GREENWICH,
     Direction,
-    Place,
     Tags,
-    assessed,
     files_named_after,
     filled,
-    middle,
     texts_by_path,
 )
-from cog_builder.deliveries.untold import Untold
-from cog_builder.errors import BadMetadataError
+from cog_builder.deliveries.one_document import OneDocument
 
 ROOT = "sensor_corrected_metadata"
 
-_CORNERS = ("LeftTopPoint", "RightTopPoint", "RightBottomPoint", "LeftBottomPoint")
-_KEPT_FACTS = (
-    "SceneID",
-    "ScenePath",
-    "SceneRow",
-    "OrbitType",
-    "AttitudeType",
-    "RollViewingAngle",
-    "PitchViewingAngle",
-)
+_RANGE = "ProductGeographicRange"
 _NO_SCENE = re.compile(r"(_rad|check)$", re.I)
-_DOCUMENT_SUFFIX = re.compile(r"-meta$", re.I)
 _CAMERA = re.compile(r"(-(?P<gf7>[FB]WD(PAN|MUX))$)|(_ORTHO_(?P<ortho>PAN|MS)$)", re.I)
 _GREY = ("NAD", "FWD", "BWD", "PAN")
 
@@ -55,7 +40,7 @@ def read(documents: Sequence[tuple[Path, Element]]) -> list["SensorCorrected"]:
 
 
 @dataclass(frozen=True)
-class SensorCorrected(Untold):
+class SensorCorrected(OneDocument):
     """The facts of one `sensor_corrected_metadata` document."""
 
     tags: Tags
@@ -64,21 +49,31 @@ class SensorCorrected(Untold):
     delivered_apart: bool = True
     unproven: tuple[str, ...] = ("time_zone", "sun_angles", "view_angles")
 
+    center_tag = f"{_RANGE}/CenterPoint"
+    corner_tags = (
+        f"{_RANGE}/LeftTopPoint",
+        f"{_RANGE}/RightTopPoint",
+        f"{_RANGE}/RightBottomPoint",
+        f"{_RANGE}/LeftBottomPoint",
+    )
+    longitude_ends = ("/Longtitude", "/Longitude")
+    """Producers spell it in two ways."""
+    latitude_end = "/Latitude"
+    kept_facts = (
+        "SceneID",
+        "ScenePath",
+        "SceneRow",
+        "OrbitType",
+        "AttitudeType",
+        "RollViewingAngle",
+        "PitchViewingAngle",
+    )
+
     @classmethod
     def of(cls, path: Path, root: Element) -> "SensorCorrected":
         """Read the leaves of the document."""
         texts = texts_by_path(root)
         return cls(Tags(path, filled({tag.removeprefix("productInfo/"): text for tag, text in texts.items()})))
-
-    @property
-    def title(self) -> str:
-        """The base name."""
-        return _DOCUMENT_SUFFIX.sub("", self.tags.path.stem)
-
-    @property
-    def satellite(self) -> str:
-        """`ZY3-3`."""
-        return self.tags.text("SatelliteID")
 
     @property
     def sensor(self) -> str:
@@ -98,11 +93,6 @@ class SensorCorrected(Untold):
     def product_id(self) -> str:
         """`ProduceID`: there is no other number of the product."""
         return self.tags.text("processInfo/ProduceID")
-
-    @property
-    def orbit(self) -> int | None:
-        """Absolute orbit number."""
-        return self.tags.integer("OrbitID", 0, 10**9) if "OrbitID" in self.tags else None
 
     @property
     def is_pan(self) -> bool:
@@ -137,9 +127,7 @@ class SensorCorrected(Untold):
     @property
     def sun(self) -> tuple[Direction, ...]:
         """`SunAltitude` is the elevation by its name."""
-        angle = self.tags.number("SunAltitude", 0, 90)
-        azimuth = self.tags.number("SunAzimuth", -180, 360) % 360
-        return (angle, azimuth), (round(90 - angle, 9), azimuth)
+        return self.tags.directions("SunAltitude", "SunAzimuth")
 
     @property
     def incidence_angle(self) -> float | None:
@@ -149,45 +137,8 @@ class SensorCorrected(Untold):
     @property
     def view_azimuth(self) -> float | None:
         """Degrees clockwise from north, 0 to 360."""
-        return self.tags.number("SatAzimuth", -180, 360) % 360 if "SatAzimuth" in self.tags else None
-
-    @property
-    def cloud_cover(self) -> float | None:
-        """Percent."""
-        if "CloudPercent" not in self.tags:
-            return None
-        return assessed(self.tags.number("CloudPercent", -math.inf, math.inf))
-
-    @property
-    def center(self) -> Place | None:
-        """As written, else the middle of the corners."""
-        return middle(self._places(("CenterPoint",)) or self.corners)
-
-    @property
-    def corners(self) -> tuple[Place, ...]:
-        """In the order of the image."""
-        return self._places(_CORNERS)
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """Path, row, and how orbit and attitude were found."""
-        return {tag: self.tags.texts[tag] for tag in _KEPT_FACTS if tag in self.tags}
+        return self.tags.azimuth("SatAzimuth") if "SatAzimuth" in self.tags else None
 
     def files(self, stems: Collection[str]) -> tuple[tuple[str, ...], ...]:
         """The TIFF of the same base name."""
         return files_named_after(self.title, stems)
-
-    def complaint(self, tag: str, found: str, expected: str) -> BadMetadataError:
-        """See `Tags.complaint`."""
-        return self.tags.complaint(tag, found, expected)
-
-    def _places(self, names: Sequence[str]) -> tuple[Place, ...]:
-        """Some of the named points; producers spell the longitude in two ways."""
-        points = []
-        for name in names:
-            point = f"ProductGeographicRange/{name}"
-            longitude = next((tag for tag in (f"{point}/Longtitude", f"{point}/Longitude") if tag in self.tags), None)
-            if longitude is None or f"{point}/Latitude" not in self.tags:
-                return ()
-            points.append((self.tags.number(longitude, -180, 180), self.tags.number(f"{point}/Latitude", -90, 90)))
-        return tuple(points)

@@ -1,17 +1,14 @@
 """What many documents do not tell, said once for all dialects."""
 
 from datetime import datetime
-from pathlib import Path
 
-from cog_builder.deliveries.metadata import Tags
-from cog_builder.gains import Calibration
+from cog_builder.gains import Coefficients
 from cog_builder.sensor import Band
 
 
 class Untold:
-    """Members of `ImageMetadata` for a dialect of one document per image; it overrides those its documents tell."""
+    """Members of `ImageMetadata`; a dialect overrides those that its documents tell."""
 
-    tags: Tags
     delivered_apart = False
     sun_error_deg = 0.5
 
@@ -19,16 +16,6 @@ class Untold:
     def assumed(self) -> tuple[str, ...]:
         """Nothing."""
         return ()
-
-    @property
-    def documents(self) -> tuple[Path, ...]:
-        """The one XML file."""
-        return (self.tags.path,)
-
-    @property
-    def orbit(self) -> int | None:
-        """Not told."""
-        return None
 
     @property
     def band_count(self) -> int | None:
@@ -60,7 +47,7 @@ class Untold:
         """Not told."""
         return None
 
-    def calibration(self, bands: tuple[Band, ...]) -> Calibration | None:
+    def coefficients(self, bands: tuple[Band, ...]) -> Coefficients | None:
         """Not told."""
         return None
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from affine import Affine
-from pyproj import Transformer
 
+from cog_builder.degrees import from_degrees
 from cog_builder.errors import BadMetadataError
-from cog_builder.gains import calibration_of_integration_time, calibration_of_year
+from cog_builder.gains import coefficients_of_integration_time, coefficients_of_year
 from cog_builder.rpc import Rpc
 from cog_builder.scene import MapReference
 from cog_builder.sensor import Band, Sensor
@@ -125,9 +125,9 @@ def _gains(
         return request.gains[first : first + len(bands)], (0.0,) * len(bands)
     try:
         if profile.integration_ms:
-            table = calibration_of_integration_time(sensor, profile.integration_ms, request.when.year)
+            table = coefficients_of_integration_time(sensor, profile.integration_ms, request.when.year)
         else:
-            table = calibration_of_year(sensor, bands, request.when.year)
+            table = coefficients_of_year(sensor, bands, request.when.year)
     except BadMetadataError:
         radiance = [band.esun * _SATURATING_REFLECTANCE / math.pi for band in bands]
         return tuple(float(f"{each / sensor.saturated_dn:.4g}") for each in radiance), (0.0,) * len(bands)
@@ -164,7 +164,7 @@ def _map(request: SimulationRequest, coarsest: ImageProfile, ratio: int) -> tupl
     right, bottom = request.width - 0.5, request.height - 0.5
     col, row = np.array([-0.5, right, right, -0.5]), np.array([-0.5, -0.5, bottom, bottom])
     longitude, latitude = _rpc(request, coarsest, 1).locate(col, row, request.centre_height_m)
-    x, y = Transformer.from_crs(4326, epsg, always_xy=True).transform(longitude, latitude)
+    x, y = from_degrees(epsg).transform(longitude, latitude)
     gsd_m, margin = coarsest.gsd_m, _MAP_MARGIN_PX
     left, top = math.floor(min(x) / gsd_m) - margin, math.ceil(max(y) / gsd_m) + margin
     cols, rows = math.ceil(max(x) / gsd_m) + margin - left, top - math.floor(min(y) / gsd_m) + margin

@@ -120,14 +120,10 @@ def _part(part: ImagePart) -> dict[str, Any]:
     """With the corners of its outer edge, clockwise from the top left, as a camera model has them at its own height."""
     col = np.array([-0.5, part.width - 0.5, part.width - 0.5, -0.5])
     row = np.array([-0.5, -0.5, part.height - 0.5, part.height - 0.5])
-    if isinstance(part.geometry, MapReference):
-        placed_by, corners = f"EPSG:{part.geometry.epsg}", part.geometry.locate(col, row)
-    else:
-        placed_by, corners = "RPC", part.geometry.locate(col, row, part.geometry.height_offset_m)
     return {
         "files": [path.name for path in part.paths],
         "width": part.width,
         "height": part.height,
-        "placed_by": placed_by,
-        "corners": np.round(np.column_stack(corners), 6).tolist(),
+        "placed_by": f"EPSG:{part.geometry.epsg}" if isinstance(part.geometry, MapReference) else "RPC",
+        "corners": np.round(np.column_stack(part.locate(col, row)), 6).tolist(),
     }

@@ -4,7 +4,7 @@ import pytest
 from pyproj import CRS
 from pyproj.database import query_crs_info
 
-from catalog.reference_system import GEOGRAPHIC, MAP_CODES, read_map_code
+from catalog.reference_system import GEOGRAPHIC, MAP_CODES, WEB_MERCATOR, read_map_code, transverse_mercator_code
 
 
 @pytest.mark.parametrize("code", sorted(MAP_CODES))
@@ -42,3 +42,22 @@ def test_the_families_of_zones_begin_and_end_where_they_should(code, meridian, f
 def test_other_codes_and_spellings_are_refused(text):
     with pytest.raises(ValueError, match="is no CRS that scenes are built in"):
         read_map_code(text)
+
+
+@pytest.mark.parametrize("code", sorted(MAP_CODES - GEOGRAPHIC - {WEB_MERCATOR}))
+def test_a_map_is_known_by_what_it_is_computed_with(code):
+    same_map = 4534 + 2 * (code - 4502) if 4502 <= code <= 4512 else code
+    assert transverse_mercator_code(*parameters_of(code)) == same_map
+    assert parameters_of(same_map) == parameters_of(code)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [(0, 117, 0.9999, 500_000, 0), (39, 116.4, 1, 400_000, 100_000), (0, 117, 1, 250_000, 0), (0, 72, 1, 500_000, 0)],
+)
+def test_a_local_map_has_no_code(parameters):
+    assert transverse_mercator_code(*parameters) is None
+
+
+def parameters_of(code):
+    return [parameter.value for parameter in CRS.from_epsg(code).coordinate_operation.params]

@@ -83,6 +83,7 @@ def test_an_overwritten_block_is_refused(scene, key):
         check_scene(folder, item)
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")  # the bit may be of the place
 @pytest.mark.parametrize("key", ["analytic", "visual", "quality"])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

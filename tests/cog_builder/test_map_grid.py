@@ -112,23 +112,9 @@ def test_a_delivered_grid_keeps_its_pixels(epsg, transform):
     assert delivered_grid(epsg, transform, 512, 300).height == 300
 
 
-def test_a_pixel_whose_sides_differ_in_the_last_digits_is_a_square():
-    assert delivered_grid(32650, Affine(2.0, 0, 0, 0, -2.0000000001, 0), 30_000, 30_000).pixel == 2.0
-
-
-@pytest.mark.parametrize(
-    ("epsg", "transform"),
-    [
-        (32650, Affine(2, 0, 0, 0, -2.1, 0)),
-        (32650, Affine(2, 0, 0, 0, 2, 0)),
-        (32650, Affine(2, 0.01, 0, -0.01, -2, 0)),
-        (4214, Affine(7e-5, 0, 116.38, 0, -7e-5, 39.92)),
-    ],
-    ids=["oblong pixels", "south up", "turned", "Beijing 1954"],
-)
-def test_a_delivered_grid_that_cannot_be_kept_is_refused(epsg, transform):
-    with pytest.raises(GeolocationError, match="name another CRS as target"):
-        delivered_grid(epsg, transform, 1000, 1000)
+def test_a_delivered_grid_that_cannot_be_kept_is_refused():
+    with pytest.raises(GeolocationError, match=r"lies in EPSG:4214, .* name another CRS as target"):
+        delivered_grid(4214, Affine(7e-5, 0, 116.38, 0, -7e-5, 39.92), 1000, 1000)
 
 
 def test_every_overview_is_exactly_half_the_level_before():

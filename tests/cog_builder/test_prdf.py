@@ -75,7 +75,7 @@ def test_a_real_product_is_read_right(name, time, shape, sun, center):
     assert image.shape == shape
     assert image.sun == (pytest.approx(sun, abs=2e-3),)
     assert image.center == pytest.approx(center, abs=1e-6)
-    found = image.calibration(bands_of(image))
+    found = image.coefficients(bands_of(image))
     assert (found if found is None else found.gains) == gains
     assert len(image.corners) == 4
     assert (image.cloud_cover, image.incidence_angle, image.unproven) == (None, None, ())
@@ -196,7 +196,7 @@ def test_coefficients_of_two_cameras_that_differ_are_refused(wfi):
     document.write_text(text.replace(f"{opening}{value}", f"{opening}9.9", 1))
     [image] = read(wfi)
     with pytest.raises(BadMetadataError, match="absoluteCalibrationCoefficient"):
-        image.calibration(bands_of(image))
+        image.coefficients(bands_of(image))
 
 
 def test_a_wide_camera_that_comes_in_one_piece_is_one_part(wfi):

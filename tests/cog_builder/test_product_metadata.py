@@ -25,7 +25,7 @@ def read(path):
 
 def gains(path):
     metadata = read(path)
-    calibration = metadata.calibration(find_sensor(metadata.satellite, metadata.sensor).bands)
+    calibration = metadata.coefficients(find_sensor(metadata.satellite, metadata.sensor).bands)
     return None if calibration is None else calibration.gains
 
 
@@ -279,4 +279,4 @@ def test_real_files_of_gf4_hold_the_elevation_and_nothing_to_calibrate_with(path
     metadata = read(path)
     assert metadata.sensor == path.name.split("_")[1]
     assert metadata.sun[0][0] == float(metadata.tags.text("SolarZenith"))
-    assert metadata.calibration(()) is None
+    assert metadata.coefficients(()) is None

@@ -37,7 +37,7 @@ def read(path):
 
 def gains(path):
     metadata = read(path)
-    found = metadata.calibration(find_sensor(metadata.satellite, metadata.sensor).bands)
+    found = metadata.coefficients(find_sensor(metadata.satellite, metadata.sensor).bands)
     return None if found is None else found.gains
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from affine import Affine
+from pyproj import CRS
 
-from cog_builder.errors import BuildResourceError, DiskFullError, UnreadableImageError
-from cog_builder.scene import ImagePart
-from cog_builder.source_raster import RawRaster, decode_part
+from cog_builder.errors import BuildResourceError, DiskFullError, GeolocationError, UnreadableImageError
+from cog_builder.scene import ImagePart, MapReference
+from cog_builder.source_raster import RawRaster, decode_part, read_map_references
 from cog_builder.tiff_decoder import CPU_S
 from tests.support.cameras import tilted_camera
 from tests.support.tiffs import positions, write_tiff
@@ -47,6 +49,51 @@ def test_pixels_come_out_as_they_went_in_whatever_the_layout(tmp_path, layout):
     raster = decode(write_tiff(tmp_path / "a.tiff", PIXELS, **layout), tmp_path)
     assert raster.shape == PIXELS.shape
     np.testing.assert_array_equal(raster.read((0, 90), (0, 70)), PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("crs", "code"),
+    [
+        ("EPSG:32723", 32723),
+        ("EPSG:4527", 4527),
+        ("+proj=utm +zone=50 +ellps=WGS84", 32650),
+        ("+proj=utm +zone=20 +south +datum=WGS84", 32720),
+        ("+proj=tmerc +lon_0=117 +k=0.9996 +x_0=500000 +ellps=WGS84", 32650),
+        ("+proj=tmerc +lon_0=117 +x_0=500000 +ellps=GRS80", 4548),
+        ("+proj=tmerc +lon_0=117 +x_0=39500000 +ellps=GRS80", 4527),
+        ("+proj=tmerc +lon_0=117 +x_0=20500000 +datum=WGS84", 4498),
+        (CRS.from_epsg(4548).to_wkt("WKT1_ESRI"), 4548),
+    ],
+)
+def test_a_map_is_known_with_and_without_its_code(tmp_path, crs, code):
+    transform = Affine(16, 0, 443_416, 0, -16, 4_421_704)
+    path = write_tiff(tmp_path / "a.tiff", PIXELS, crs=CRS.from_user_input(crs).to_wkt(), transform=transform)
+    [reference] = read_map_references([path])
+    assert reference == MapReference(code, transform)
+
+
+def test_a_local_map_is_refused(tmp_path):
+    local = CRS.from_proj4("+proj=tmerc +lat_0=39 +lon_0=116.4 +x_0=400000 +y_0=100000 +datum=WGS84")
+    path = write_tiff(tmp_path / "a.tiff", PIXELS, crs=local.to_wkt(), transform=Affine(16, 0, 0, 0, -16, 0))
+    with pytest.raises(GeolocationError, match="has no EPSG code"):
+        read_map_references([path])
+
+
+def test_a_pixel_whose_sides_differ_in_the_last_digits_is_a_square(tmp_path):
+    transform = Affine(2.0, 0, 443_416, 0, -2.0000000001, 4_421_704)
+    [reference] = read_map_references([write_tiff(tmp_path / "a.tiff", PIXELS, crs="EPSG:32650", transform=transform)])
+    assert reference == MapReference(32650, transform)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [Affine(2, 0, 0, 0, -2.1, 0), Affine(2, 0, 0, 0, 2, 0), Affine(2, 0.01, 0, -0.01, -2, 0)],
+    ids=["oblong pixels", "south up", "turned"],
+)
+def test_a_map_whose_pixels_are_no_squares_or_turned_is_refused(tmp_path, transform):
+    path = write_tiff(tmp_path / "a.tiff", PIXELS, crs="EPSG:32650", transform=transform)
+    with pytest.raises(GeolocationError, match=r"a\.tiff: pixels of 2 by .* expected square ones, north up"):
+        read_map_references([path])
 
 
 def test_an_image_larger_than_one_reading_is_decoded_whole(tmp_path):

@@ -7,6 +7,7 @@ import threading
 import time
 
 import dask
+import distributed  # noqa: F401  # its settings are there before one of them is changed and put back
 import pytest
 
 from cog_builder.errors import GeolocationError, WorkerLostError

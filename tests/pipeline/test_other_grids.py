@@ -94,7 +94,8 @@ def test_a_scene_in_degrees_is_ours_and_valid_and_drawn_like_any_other():
     np.testing.assert_allclose(degrees.item["bbox"], usual.item["bbox"], atol=2e-4)
     areas = [_hectares(scene.item["geometry"]) for scene in (usual, degrees)]
     assert areas[0] == pytest.approx(areas[1], rel=0.02)
-    assert (usual.folder / "visual.tif").read_bytes() == (degrees.folder / "visual.tif").read_bytes()
+    pictures = [pixels_of(scene.folder / "visual.tif").astype(float) for scene in (usual, degrees)]
+    assert np.abs(pictures[0] - pictures[1]).mean() < 0.2  # the colours are fitted to the pan image on either grid
 
 
 def _hectares(geometry):
