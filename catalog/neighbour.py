@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections.abc import Container, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ MAX_NEIGHBOURS = 8
 
 _LOOKED_AT = 1000
 _HALF_AS_GOOD_DAYS = 90.0
+_MOST_APART = timedelta(days=60)
+"""Beyond this the seasons differ: matching them would falsify the dates."""
 _LEAST_SHARED = 1e-12
 
 
@@ -35,8 +37,8 @@ def find_neighbours(
 ) -> list[tuple[dict[str, Any], Path]]:
     """The listed scenes of a collection that share most ground with a box, those of about the same date first.
 
-    An overlap counts half for every 90 days between the dates, as the ground changes with the seasons. Items that were
-    loaded are left out: their files are not the node's.
+    An overlap counts half for every 90 days between the dates, as the ground changes with the seasons, and nothing
+    beyond 60 days. Items that were loaded are left out: their files are not the node's.
 
     Args:
         collection: Whose scenes.
@@ -57,7 +59,8 @@ def find_neighbours(
         shared: float = footprint.geometry.intersection(area).area
         return shared * math.exp2(-days / _HALF_AS_GOOD_DAYS)
 
-    found = [each for each in store.footprints([collection], bbox, None, _LOOKED_AT) if each.item_id not in but]
+    dates = acquired - _MOST_APART, acquired + _MOST_APART
+    found = [each for each in store.footprints([collection], bbox, dates, _LOOKED_AT) if each.item_id not in but]
     found.sort(key=worth, reverse=True)
     return list(islice(_with_files(found, home, store), limit))
 

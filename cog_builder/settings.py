@@ -41,7 +41,7 @@ class CogBuilderSettings(BaseSettings):
     desktop software opens. Other names change one thing each and go together with commas between, as in
     `compact,webp,c`: `compact` takes Zstandard for DEFLATE, smaller and faster to read; `webp` takes WebP for JPEG,
     about half the size and slower to write; `c` adds the picture visual-c, whose blocks are the tiles of the national
-    grid `c` (EPSG:4490)."""
+    grid `c` (EPSG:4490), for a service of that grid: this node's own tiles are in Web Mercator."""
     allow_uncalibrated: bool = False
     """Build scenes whose gains nobody knows, too; their files then hold digital numbers in place of reflectance."""
     cloud_detector: str = "simple"

@@ -15,6 +15,7 @@ from cog_builder.simulation.command import simulate
 from imagery_node.commands import catalog as catalog_commands
 from imagery_node.commands.builder import build, inspect, publish, watch
 from imagery_node.commands.catalog import BAD_CONFIGURATION, DEFAULT_HOME, Home, open_home, read_settings
+from imagery_node.commands.engine import ClusterLostError
 from imagery_node.commands.report import failure
 from imagery_node.gdal import pin_options
 
@@ -86,7 +87,7 @@ def main() -> None:
         sys.exit(BAD_CONFIGURATION)
     try:
         app()
-    except (CogBuilderError, CatalogError) as error:
+    except (CogBuilderError, CatalogError, ClusterLostError) as error:
         typer.echo(failure(error), err=True)
         sys.exit(1)
 

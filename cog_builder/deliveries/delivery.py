@@ -67,7 +67,7 @@ def open_delivery(path: Path, workspace: Path, *, allow_uncalibrated: bool = Fal
         names = ", ".join(f"{image.documents[0].stem}.tiff" for image in metadata)
         raise IncompleteDeliveryError(f"{path.name}: no TIFF, expected {names}")
     for stem in sorted(unclaimed):
-        raise _unexplained(path.name, tiffs[stem], xmls.get(stem))
+        raise _unexplained(path.name, tiffs[stem], xmls.get(stem), metadata)
     warnings = [f"left_out: {tiffs[stem].name}: {reason}" for stem, reason in sorted(left_out.items())]
     return read_scenes(path.name, images, allow_uncalibrated=allow_uncalibrated, left_out=warnings)
 
@@ -124,7 +124,8 @@ def _recognise(
         try:
             reason = unsupported(image)
         except BadMetadataError as error:
-            if image.documents[0].stem.casefold() in tiffs:
+            document = image.documents[0]
+            if document.stem.casefold() in tiffs and not unsupported_by_name(document.name):
                 raise
             trouble = error
             continue
@@ -167,8 +168,11 @@ def _unrecognised(
     )
 
 
-def _unexplained(delivery: str, tiff: Path, xml: Path | None) -> CogBuilderError:
+def _unexplained(delivery: str, tiff: Path, xml: Path | None, metadata: Iterable[ImageMetadata]) -> CogBuilderError:
     """Why a TIFF that no document speaks of stops a delivery: half of a product must not become a scene."""
+    whole, _, number = tiff.stem.rpartition("-")
+    if number.isdigit() and any(image.documents[0].stem.casefold() == whole.casefold() for image in metadata):
+        return IncompleteDeliveryError(f"{delivery}: {tiff.name} is here, but not every part of {whole} before it")
     if xml is None:
         return IncompleteDeliveryError(f"{delivery}: {tiff.stem}.xml is missing, expected beside the TIFF")
     return BadMetadataError(f"{delivery}: {xml.name} is no {_roots()}, expected one beside {tiff.name}")

@@ -40,7 +40,8 @@ class ImageFiles:
 
 def unsupported(metadata: ImageMetadata) -> str | None:
     """Why images of a camera are not built, where it is of a kind that nothing here reads."""
-    return unsupported_camera(metadata.satellite, metadata.sensor) or unsupported_by_name(metadata.title)
+    reason = unsupported_camera(metadata.satellite, metadata.sensor) or unsupported_by_name(metadata.title)
+    return reason or unsupported_by_name(f"{metadata.satellite}_")
 
 
 def supported_sensor(metadata: ImageMetadata) -> Sensor:

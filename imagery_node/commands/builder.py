@@ -17,7 +17,7 @@ from catalog.settings import CatalogSettings
 from cog_builder.elevation import ConstantHeight, DemFile, Elevation
 from cog_builder.pipeline import Progress
 from cog_builder.settings import CogBuilderSettings, read_profile
-from imagery_node.commands.catalog import BAD_CONFIGURATION, DEFAULT_HOME, Home, open_home, read_settings
+from imagery_node.commands.catalog import DEFAULT_HOME, Home, open_home, read_settings
 from imagery_node.commands.engine import LOCAL, Heed, open_engine
 from imagery_node.commands.inbox import Inbox
 from imagery_node.commands.inspection import inspect_delivery
@@ -183,16 +183,12 @@ def _builder(
     progress: Progress,
     heed: Heed = lambda: None,
 ) -> Iterator[Builder]:
-    """A builder on the engine that was asked for; ends with exit code 78 where no cluster answers."""
+    """A builder on the engine that was asked for; ends the command where no cluster answers."""
     processes = settings.workers
     if dask == LOCAL:
         settings = settings.model_copy(update={"workers": max(1, (os.cpu_count() or 1) // processes)})
     with ExitStack() as stack:
-        try:
-            engine = stack.enter_context(open_engine(dask, processes=processes, heed=heed))
-        except OSError as error:
-            typer.echo(f"--dask {dask}: {error}", err=True)
-            raise typer.Exit(BAD_CONFIGURATION) from error
+        engine = stack.enter_context(open_engine(dask, processes=processes, heed=heed))
         yield Builder(engine, elevation, settings, progress)
 
 

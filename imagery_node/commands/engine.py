@@ -4,9 +4,10 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from cog_builder.errors import WorkerLostError
+from cog_builder.errors import CogBuilderError, WorkerLostError
 from cog_builder.pipeline import Progress
 from imagery_node.gdal import pin_options
 
@@ -27,6 +28,12 @@ _NO_DOOR = "127.0.0.1:0"
 """Where Dask's pages about itself are served; by default they would be, to everyone, on port 8787."""
 _LOOK_S = 0.5
 _MOST_AT_ONCE = 256
+
+
+class ClusterLostError(Exception):
+    """No scheduler answers, or it has no worker; nothing is wrong with any scene."""
+
+    code = "cluster_lost"
 
 
 class Engine(Protocol):
@@ -55,7 +62,7 @@ def open_engine(dask: str | None, *, processes: int, heed: Heed = lambda: None) 
         heed: See `Heed`.
 
     Raises:
-        OSError: At the address no scheduler answers, or it has no worker.
+        ClusterLostError: At the address no scheduler answers, or it has no worker.
     """
     if dask is None:
         yield ThisProcess(heed)
@@ -77,8 +84,11 @@ def open_engine(dask: str | None, *, processes: int, heed: Heed = lambda: None) 
                     silence_logs=logging.ERROR,
                 )
             ).scheduler_address
-        client = stack.enter_context(Client(dask, timeout=_CONNECT_S, set_as_default=False))
-        client.wait_for_workers(1, timeout=_CONNECT_S)
+        try:
+            client = stack.enter_context(Client(dask, timeout=_CONNECT_S, set_as_default=False))
+            client.wait_for_workers(1, timeout=_CONNECT_S)
+        except OSError as error:
+            raise ClusterLostError(f"--dask {dask}: {error}") from error
         yield DaskCluster(client, heed)
 
 
@@ -120,6 +130,8 @@ class DaskCluster:
     ) -> Result:
         """See `Engine`."""
         from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
 
         future = self._client.submit(_pinned, job, *arguments, **options, pure=False)
         try:
@@ -129,14 +141,18 @@ class DaskCluster:
                     raise CancelledError
                 with contextlib.suppress(TimeoutError):
                     future.exception(timeout=_LOOK_S)
-            result: Result = future.result()
+            outcome: Result | _Failure = future.result()
         except KilledWorker as error:
             raise WorkerLostError(
                 f"{error.allowed_failures + 1} workers that took this died, the last one at {error.last_worker.address}"
             ) from error
+        except (FutureCancelledError, CommClosedError) as error:
+            raise ClusterLostError(f"the scheduler at {self._client.scheduler.addr} is gone: {error}") from error
         finally:
             future.cancel()
-        return result
+        if isinstance(outcome, _Failure):
+            raise outcome.error
+        return outcome
 
     def each(self, things: Iterable[Thing], work: Callable[[Thing], None]) -> None:
         """See `Engine`; for each thing a thread of this process waits, and one more so that no worker does."""
@@ -158,10 +174,20 @@ class DaskCluster:
         return sum(self._client.nthreads().values())
 
 
-def _pinned(job: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+@dataclass(frozen=True)
+class _Failure:
+    """An error that is an answer: raised on a worker, Dask would print it there with its traceback."""
+
+    error: Exception
+
+
+def _pinned(job: Callable[..., Result], *arguments: Any, **options: Any) -> Result | _Failure:
     """Run a job on a worker, with the options of GDAL, OpenCV and PROJ that our own processes have."""
     pin_options()
-    return job(*arguments, **options)
+    try:
+        return job(*arguments, **options)
+    except (CogBuilderError, OSError) as error:
+        return _Failure(error)
 
 
 def _unfinished(running: set[Future[None]]) -> set[Future[None]]:

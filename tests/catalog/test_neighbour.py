@@ -62,11 +62,11 @@ def test_those_that_share_most_ground_come_first(put, found):
     assert found(limit=2) == ["MUCH", "HALF"]
 
 
-def test_a_scene_of_about_the_same_date_goes_before_a_larger_one_of_another_season(put, found):
+def test_the_nearer_date_goes_first_and_another_season_is_no_neighbour(put, found):
     put("LARGE", day="2023-11-20", east=116.9)
     put("SMALL", day="2024-06-05", east=116.3)
     put("LATER", day="2024-07-20", east=116.3)
-    assert found() == ["SMALL", "LATER", "LARGE"]
+    assert found() == ["SMALL", "LATER"]
 
 
 def test_it_gives_the_item_and_the_folder_of_its_listed_version(put, home, store):

@@ -141,3 +141,19 @@ class TestOneDocumentForSeveralImages:
             f"{folder.name}-MSS1.xml",
             f"{folder.name}-PAN1.xml",
         ]
+
+
+def test_a_missing_part_of_a_wide_image_is_told(tmp_path):
+    folder = delivered(tmp_path, "gf6-wfv", "GF6", "WFV")
+    the_file(folder, "-2.tiff").unlink()
+    with pytest.raises(IncompleteDeliveryError, match=r"-3\.tiff is here, but not every part of GF6_WFV_.* before it"):
+        opened(folder, tmp_path)
+
+
+@pytest.mark.parametrize(("satellite", "reason"), [("GF3", "GF-3 is a radar satellite"), ("LT1A", "LT-1A is a radar")])
+def test_a_radar_satellite_in_the_document_is_refused_for_what_it_is(tmp_path, satellite, reason):
+    folder = delivered(tmp_path, "gf1b-pms", "GF1B", "PMS")
+    for xml in folder.glob("*.xml"):
+        set_tag(xml, "SatelliteID", satellite)
+    with pytest.raises(UnrecognisedDeliveryError, match=reason):
+        opened(folder, tmp_path)

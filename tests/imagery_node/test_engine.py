@@ -9,9 +9,10 @@ import time
 import dask
 import distributed  # noqa: F401  # its settings are there before one of them is changed and put back
 import pytest
+from distributed import LocalCluster
 
 from cog_builder.errors import GeolocationError, WorkerLostError
-from imagery_node.commands.engine import open_engine
+from imagery_node.commands.engine import ClusterLostError, open_engine
 from tests.support import jobs
 
 
@@ -83,10 +84,23 @@ def test_a_job_is_dropped_when_its_heed_says_so(dask_address):
         assert time.monotonic() - start < 10
 
 
-def test_a_scheduler_that_does_not_answer_is_an_os_error(monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_told(monkeypatch):
     monkeypatch.setattr("imagery_node.commands.engine._CONNECT_S", 0.5)
-    with pytest.raises(OSError, match="Timed out"), open_engine("tcp://127.0.0.1:1", processes=1):
+    with (
+        pytest.raises(ClusterLostError, match=r"tcp://127\.0\.0\.1:1: .*[Tt]imed out"),
+        open_engine("tcp://127.0.0.1:1", processes=1),
+    ):
         pass
+
+
+def test_a_scheduler_that_goes_away_is_no_fault_of_the_scene():
+    with (
+        LocalCluster(n_workers=1, processes=True, dashboard_address=":0", silence_logs=50) as cluster,
+        open_engine(cluster.scheduler_address, processes=1) as engine,
+    ):
+        threading.Timer(1.0, cluster.close).start()
+        with pytest.raises(ClusterLostError, match="is gone"):
+            engine.run(jobs.work)
 
 
 def test_distributed_is_only_loaded_where_it_is_used():

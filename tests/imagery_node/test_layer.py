@@ -35,6 +35,15 @@ def test_img_puts_clear_and_unknown_scenes_above_cloudy_ones():
     assert [scene.item_id for scene in LAYERS["gf2-pms"].order(found)] == ["cloudy", "unknown", "clear", "grey", "old"]
 
 
+def test_img_puts_grey_pictures_beneath_colours():
+    grey = {"id": "zy3-fwd", "imagery_node:stretch": {"bands": ["PAN"] * 3}}
+    odd = [{"id": "x", "imagery_node:stretch": stretch} for stretch in ("?", {"bands": 3}, {"bands": []})]
+    layers = make_layers([grey, {"id": "gf2-pms"}, *odd])
+    [old] = scenes(("old", 1, 90.0))
+    new = replace(old, item_id="new", collection="zy3-fwd", acquired=datetime(2024, 9, 1, tzinfo=UTC), cloud_cover=0.0)
+    assert layers["img"].order([new, old]) == [old, new]
+
+
 @given(st.permutations(scenes(("a", 5, 90.0), ("b", 5, 90.0), ("c", 5, None), ("d", 1, 0.0), ("e", 2, 30.0))))
 def test_the_order_does_not_depend_on_how_the_scenes_were_found(found):
     assert [scene.item_id for scene in LAYERS["img"].order(found)] == ["c", "d", "a", "b", "e"]
