@@ -207,7 +207,11 @@ BROKEN_ARCHIVES = {
     "zip with a byte wrong": (bytes_of("zip", lambda whole: patched(len(whole) // 2, b"\0\0")(whole)), _CUT, "damaged"),
     "zip with a wrong checksum": (bytes_of("zip", in_directory(16, b"\1\2\3\4")), _CUT, "Bad CRC-32"),
     "zip that tells too small a size": (bytes_of("zip", in_directory(24, b"\1\0\0\0")), _CUT, "damaged"),
-    "zip that tells too large a size": (bytes_of("zip", in_directory(20, b"\xff" * 8)), _CUT, "shorter than promised"),
+    "zip that tells too large a size": (
+        bytes_of("zip", in_directory(20, b"\xff" * 8)),
+        _CUT,
+        r"shorter than promised|Overlapped entries",
+    ),
     "zip with its members elsewhere": (bytes_of("zip", in_directory(42, b"\xff\xff\xff\x0f")), _CUT, "damaged"),
     "zip with two names of one member": (bytes_of("zip", in_directory(46, b"XXX")), _CUT, "damaged"),
     "zip that is encrypted": (bytes_of("zip", in_directory(8, b"\1")), _UNSAFE, "is encrypted"),
