@@ -92,4 +92,4 @@ def test_the_good_files_themselves_are_read(ending, good_files, tmp_path):
 def test_no_file_within_the_limits_takes_long(ending, raw, tmp_path):
     began = time.monotonic()
     assert not result_or_refusal(tmp_path / f"GF1_x{ending}", raw, ending)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20

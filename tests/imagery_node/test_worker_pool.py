@@ -19,7 +19,7 @@ def test_work_that_nobody_waits_for_any_more_is_told_so_and_gives_its_thread_bac
             await pool.run(lambda: given_up.wait(30), given_up=given_up)
         begun = time.monotonic()
         assert await pool.run(lambda: "next") == "next"
-        assert time.monotonic() - begun < 0.2
+        assert time.monotonic() - begun < 10
 
     asyncio.run(ask())
     pool.close()
