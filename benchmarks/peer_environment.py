@@ -18,12 +18,12 @@ TITILER_ENVIRONMENT = {
 """What TiTiler's page on performance tuning recommends, as far as it concerns local files."""
 
 
-def peer_python() -> Path:
+def peer_python(folder: Path = _FOLDER, wanted: Path = _WANTED) -> Path:
     """The interpreter of the peers' environment, which is made or brought up to date first."""
-    python, installed = _FOLDER / "bin" / "python", _FOLDER / _WANTED.name
-    if not installed.exists() or installed.read_text() != _WANTED.read_text():
-        print(f"installing the peers of {_WANTED.name} into {_FOLDER}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", _FOLDER], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", _WANTED], check=True)
-        installed.write_text(_WANTED.read_text())
+    python, installed = folder / "bin" / "python", folder / wanted.name
+    if not installed.exists() or installed.read_text() != wanted.read_text():
+        print(f"installing the peers of {wanted.name} into {folder}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", wanted], check=True)
+        installed.write_text(wanted.read_text())
     return python

@@ -57,13 +57,18 @@ class Server:
     ) -> None:
         self._stop()
 
+    @property
+    def pid(self) -> int:
+        """Of its first process."""
+        return self._process.pid
+
     def settled_cpu_s(self) -> float:
         """CPU time so far, once the server rests: it may still be at work for clients that have left."""
         end = time.monotonic() + _REST_TIMEOUT_S
-        used = _tree_cpu_s(self._process.pid)
+        used = tree_cpu_s(self._process.pid)
         while time.monotonic() < end:
             time.sleep(_LOOK_EVERY_S)
-            before, used = used, _tree_cpu_s(self._process.pid)
+            before, used = used, tree_cpu_s(self._process.pid)
             if used - before <= _RESTING_S:
                 break
         return used
@@ -90,7 +95,7 @@ def _free_port() -> int:
         return port
 
 
-def _tree_cpu_s(root: int) -> float:
+def tree_cpu_s(root: int) -> float:
     """User and system time of a process and all below it, with those that ended. Source: proc(5), /proc/pid/stat."""
     parents: dict[int, int] = {}
     ticks: dict[int, int] = {}

@@ -1,36 +1,52 @@
 """The STAC API's answers: HTTP requests to `ItemStore` calls, documents to bytes."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from catalog.access import Access
+from catalog.api_answer import answer, answer_in, language_of, page_links, tagged
+from catalog.api_schema import COLLECTION_QUERYABLES_PATH, COLLECTION_SORTABLES_PATH, check_names
+from catalog.collection_search import search_collections
+from catalog.conformance import CONFORMANCE
 from catalog.errors import InvalidSearchError
+from catalog.gate import is_reader
 from catalog.item import STAC_VERSION
-from catalog.link import GEOJSON, JSON, OPENAPI, Addresses, link, published_collection, published_item
-from catalog.search import ItemStore, Page
-from catalog.search_request import SearchBody, body_of_query
-
-CONFORMANCE = (
-    "https://api.stacspec.org/v1.0.0/core",
-    "https://api.stacspec.org/v1.0.0/collections",
-    "https://api.stacspec.org/v1.0.0/ogcapi-features",
-    "https://api.stacspec.org/v1.0.0/item-search",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+from catalog.language import Language, say, translated
+from catalog.link import (
+    GEOJSON,
+    JSON,
+    OPENAPI,
+    QUERYABLES,
+    SCHEMA,
+    SORTABLES,
+    Addresses,
+    link,
+    published_collection,
+    published_item,
+    search_links,
 )
+from catalog.search import ItemStore, Page
+from catalog.search_address import body_of_query
+from catalog.search_request import CollectionSearchBody, SearchBody
 
 LANDING_ID = "imagery-node"
 OPENAPI_PATH = "/api"
 DOCUMENTATION_PATH = "/api.html"
-TITLE = "国产卫星影像目录 · Domestic satellite imagery catalogue"
+TITLE = ("国产卫星影像目录", "Domestic satellite imagery catalogue")
 DESCRIPTION = (
-    "经辐射定标与正射校正的国产光学卫星影像，以云优化 GeoTIFF 发布。\n\n"
-    "Calibrated and orthorectified scenes of domestic optical satellites, published as cloud-optimized GeoTIFF."
+    "经辐射定标与正射校正的国产光学卫星影像，以云优化 GeoTIFF 发布。",
+    "Calibrated and orthorectified scenes of domestic optical satellites, published as cloud-optimized GeoTIFF.",
 )
+"""In Chinese and English."""
+
+
+def description(language: Language | None) -> str:
+    """What the catalogue is, in one language or both."""
+    return say(language, *DESCRIPTION, between="\n\n")
 
 
 class CatalogClient:
@@ -39,21 +55,31 @@ class CatalogClient:
     Every method gives a finished `Response`: items pass from the store to the wire without pydantic.
     """
 
-    def __init__(self, store: ItemStore, *, public_url: str | None) -> None:
+    def __init__(
+        self,
+        store: ItemStore,
+        *,
+        public_url: str | None,
+        access: Access | None = None,
+        more_conformance: Sequence[str] = (),
+    ) -> None:
         self._store = store
         self._public_url = public_url
+        self._access = access
+        self._conformance = (*CONFORMANCE, *more_conformance)
 
     def landing_page(self, request: Request) -> Response:
         """`GET /`."""
-        at = self._addresses(request)
+        at, language = self._addresses(request), language_of(request)
         search = f"{at.stac}/search"
+        documents = [translated(document, language) for document in self._store.collections()]
         document = {
             "type": "Catalog",
             "stac_version": STAC_VERSION,
             "id": LANDING_ID,
-            "title": TITLE,
-            "description": DESCRIPTION,
-            "conformsTo": CONFORMANCE,
+            "title": say(language, *TITLE),
+            "description": description(language),
+            "conformsTo": self._conformance,
             "links": [
                 link("self", at.root),
                 link("root", at.root),
@@ -61,36 +87,55 @@ class CatalogClient:
                 link("conformance", f"{at.stac}/conformance"),
                 link("search", search, GEOJSON, method="GET", title="Item search, parameters in the address"),
                 link("search", search, GEOJSON, method="POST", title="Item search, parameters as JSON"),
+                *search_links(at.stac),
+                link("changes", f"{at.stac}/changes", title=say(language, "变更记录", "Change feed")),
                 link("service-desc", at.stac + OPENAPI_PATH, OPENAPI, title="OpenAPI 3.0"),
-                link("service-doc", at.stac + DOCUMENTATION_PATH, "text/html", title="接口说明 · API documentation"),
-                *(
-                    link("child", at.collection(child["id"]), title=child.get("title", child["id"]))
-                    for child in self._store.collections()
+                link(
+                    "service-doc",
+                    at.stac + DOCUMENTATION_PATH,
+                    "text/html",
+                    title=say(language, "接口说明", "API documentation"),
                 ),
+                *(link("child", at.collection(each["id"]), title=each.get("title", each["id"])) for each in documents),
             ],
         }
-        return _answer(document, JSON)
+        return answer_in(language, document, JSON)
 
     def conformance(self, request: Request) -> Response:
         """`GET /conformance`."""
-        return _answer({"conformsTo": CONFORMANCE}, JSON)
+        return answer({"conformsTo": self._conformance}, JSON)
 
-    def all_collections(self, request: Request) -> Response:
+    def all_collections(self, request: Request, **parameters: str | int | None) -> Response:
         """`GET /collections`."""
-        at = self._addresses(request)
+        at, language = self._addresses(request), language_of(request)
+        body = body_of_query(CollectionSearchBody, parameters)
+        page = search_collections(self._store.collections(), body.search())
+        found = [published_collection(translated(document, language), at) for document in page.documents]
+        selection = body.selection()
         document = {
-            "collections": [published_collection(document, at) for document in self._store.collections()],
-            "links": [link("self", f"{at.stac}/collections"), link("root", at.root)],
+            "collections": found if selection is None else [selection.apply(document) for document in found],
+            "links": [
+                *page_links(request, f"{at.stac}/collections", page.next_token, JSON),
+                link("root", at.root),
+                link(QUERYABLES, at.stac + COLLECTION_QUERYABLES_PATH, SCHEMA),
+                link(SORTABLES, at.stac + COLLECTION_SORTABLES_PATH, SCHEMA),
+            ],
+            "numberMatched": page.matched,
+            "numberReturned": len(found),
         }
-        return _answer(document, JSON)
+        return answer_in(language, document, JSON)
 
     def get_collection(self, request: Request, collection_id: str) -> Response:
         """`GET /collections/{collection_id}`."""
-        return _answer(published_collection(self._store.collection(collection_id), self._addresses(request)), JSON)
+        language = language_of(request)
+        stored = self._store.collection(collection_id)
+        document = published_collection(translated(stored, language), self._addresses(request))
+        return tagged(answer_in(language, document, JSON), stored)
 
     def get_item(self, request: Request, collection_id: str, item_id: str) -> Response:
         """`GET /collections/{collection_id}/items/{item_id}`."""
-        return _answer(published_item(self._store.item(collection_id, item_id), self._addresses(request)), GEOJSON)
+        item = self._store.item(collection_id, item_id)
+        return tagged(answer(published_item(item, self._addresses(request)), GEOJSON), item)
 
     def item_collection(
         self, request: Request, collection_id: str, collections: str | None, **parameters: str | int | None
@@ -99,48 +144,51 @@ class CatalogClient:
         self._store.collection(collection_id)
         if collections not in (None, collection_id):
             raise InvalidSearchError(f"collections is {collections[:64]!r}, but these are the items of {collection_id}")
-        search = body_of_query(collections=collection_id, **parameters).search()
-        address = f"{self._addresses(request).collection(collection_id)}/items"
-        return self._page_by_get(request, address, self._store.search(search))
+        at = self._addresses(request)
+        body = body_of_query(SearchBody, {**parameters, "collections": collection_id})
+        page = self._search(body, names_at=at.collection(collection_id))
+        return _page(
+            page, body, page_links(request, f"{at.collection(collection_id)}/items", page.next_token, GEOJSON), at
+        )
 
     def get_search(self, request: Request, **parameters: str | int | None) -> Response:
         """`GET /search`."""
-        search = body_of_query(**parameters).search()
-        return self._page_by_get(request, f"{self._addresses(request).stac}/search", self._store.search(search))
+        at = self._addresses(request)
+        body = body_of_query(SearchBody, parameters)
+        page = self._search(body, names_at=at.stac)
+        return _page(page, body, page_links(request, f"{at.stac}/search", page.next_token, GEOJSON), at)
 
     def post_search(self, body: SearchBody, request: Request) -> Response:
         """`POST /search`."""
         at = self._addresses(request)
         address = f"{at.stac}/search"
-        asked = body.model_dump(exclude_unset=True)
-        page = self._store.search(body.search())
+        page = self._search(body, names_at=at.stac)
+        asked = body.model_dump(exclude_unset=True, by_alias=True)
         links = [link("self", address, GEOJSON, method="POST", body=asked)]
         if page.next_token:
             following = {**asked, "token": page.next_token}
             links.append(link("next", address, GEOJSON, method="POST", body=following, merge=False))
-        return _page(page, links, at)
+        return _page(page, body, links, at)
 
-    def _page_by_get(self, request: Request, address: str, page: Page) -> Response:
-        asked = dict(request.query_params)
-        links = [link("self", f"{address}?{urlencode(asked)}" if asked else address, GEOJSON)]
-        if page.next_token:
-            following = urlencode({**asked, "token": page.next_token})
-            links.append(link("next", f"{address}?{following}", GEOJSON, method="GET"))
-        return _page(page, links, self._addresses(request))
+    def _search(self, body: SearchBody, *, names_at: str) -> Page:
+        search = body.search()
+        check_names(search, self._store, names_at)
+        return self._store.search(search)
 
     def _addresses(self, request: Request) -> Addresses:
-        return Addresses.of(request, self._public_url)
+        """Where everything is for this caller; readers get addresses of protected files that are signed."""
+        at = Addresses.of(request, self._public_url)
+        return replace(at, access=self._access) if is_reader(request.scope) else at
 
 
-def _page(page: Page, links: list[dict[str, Any]], at: Addresses) -> Response:
+def _page(page: Page, body: SearchBody, links: list[dict[str, Any]], at: Addresses) -> Response:
+    items, selection = [published_item(item, at) for item in page.items], body.selection()
     document = {
         "type": "FeatureCollection",
-        "features": [published_item(item, at) for item in page.items],
+        "features": items if selection is None else [selection.apply(item) for item in items],
         "links": [*links, link("root", at.root)],
-        "numberReturned": len(page.items),
+        "numberReturned": len(items),
     }
-    return _answer(document, GEOJSON)
-
-
-def _answer(document: dict[str, Any], media_type: str) -> Response:
-    return Response(orjson.dumps(document), media_type=media_type)
+    if page.matched is not None:
+        document["numberMatched"] = page.matched
+    return answer(document, GEOJSON)

@@ -15,16 +15,36 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 logging.getLogger("stac_fastapi.types.config").setLevel(logging.ERROR)  # warns on import of defaults replaced below
 
 from stac_fastapi.api.app import StacApi  # noqa: E402
+from stac_fastapi.extensions.filter import FilterExtension  # noqa: E402
+from stac_fastapi.extensions.filter.client import BaseFiltersClient  # noqa: E402
+from stac_fastapi.extensions.sort import BaseSortablesClient, SortExtension  # noqa: E402
 from stac_fastapi.types.config import ApiSettings  # noqa: E402
 from stac_fastapi.types.core import BaseCoreClient  # noqa: E402
 
-from catalog.api import DESCRIPTION, DOCUMENTATION_PATH, LANDING_ID, OPENAPI_PATH, TITLE, CatalogClient  # noqa: E402
+from catalog.api import DOCUMENTATION_PATH, LANDING_ID, OPENAPI_PATH, TITLE, CatalogClient, description  # noqa: E402
+from catalog.api_aggregation import aggregation_routes  # noqa: E402
+from catalog.api_schema import SchemaClient, collection_queryables_routes  # noqa: E402
+from catalog.area import AreaBook  # noqa: E402
+from catalog.area_routes import area_routes  # noqa: E402
+from catalog.asset_file import EXPOSED_HEADERS, AssetFiles, newest_file_routes  # noqa: E402
+from catalog.change_routes import change_routes  # noqa: E402
+from catalog.coverage_routes import coverage_routes  # noqa: E402
 from catalog.errors import STATUS_CODES  # noqa: E402
+from catalog.language import say  # noqa: E402
 from catalog.openapi import DescribedApi, html_page  # noqa: E402
 from catalog.problem import ProblemMiddleware, add_problem_handlers  # noqa: E402
-from catalog.request_limits import RequestLimitsMiddleware, StrictRoute  # noqa: E402
+from catalog.request_limits import (  # noqa: E402
+    MAX_BODY_BYTES,
+    MAX_BULK_BODY_BYTES,
+    RequestLimitsMiddleware,
+    StrictRoute,
+)
 from catalog.search import ItemStore  # noqa: E402
-from catalog.search_request import ItemsQuery, SearchBody, SearchQuery  # noqa: E402
+from catalog.search_address import CollectionsQuery, ItemsQuery, SearchQuery  # noqa: E402
+from catalog.search_request import SearchBody  # noqa: E402
+from catalog.transactions import CONFORMANCE as TRANSACTIONS  # noqa: E402
+from catalog.transactions import transaction_routes  # noqa: E402
+from catalog.writing import Writer  # noqa: E402
 
 STAC_API_VERSION = "1.0.0"
 
@@ -50,7 +70,7 @@ class _HeadMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", "asked_method": "HEAD"}
         await self.app(scope, receive, send)
 
 
@@ -66,42 +86,77 @@ class StacMount(Mount):
         return match, {**child_scope, "path": path}
 
 
-def create_app(store: ItemStore, *, public_url: str | None = None) -> FastAPI:
+def create_app(
+    store: ItemStore,
+    *,
+    public_url: str | None = None,
+    areas: AreaBook | None = None,
+    files: AssetFiles | None = None,
+    writer: Writer | None = None,
+) -> FastAPI:
     """The STAC API on a store.
 
     Args:
         store: Asked by several threads at a time.
         public_url: Address of the whole node as its users see it, above `/stac`; without it links start
             from the scheme and host of each request.
+        areas: Are served, and measured by name.
+        files: Serves assets too.
+        writer: Takes transactions too; `catalog.gate.WriterMiddleware` must stand in front of the application.
     """
     app = DescribedApi(
-        title=TITLE,
-        description=DESCRIPTION,
+        title=say(None, *TITLE),
+        description=description(None),
         version=STAC_API_VERSION,
         openapi_url=OPENAPI_PATH,
         docs_url=None,
         redoc_url=None,
     )
-    client = CatalogClient(store, public_url=public_url)
+    client = CatalogClient(
+        store,
+        public_url=public_url,
+        access=files.access if files else None,
+        more_conformance=TRANSACTIONS if writer else (),
+    )
+    schemas = SchemaClient(store, public_url=public_url)
     _CoreApi(
         settings=_settings(),
         client=cast(BaseCoreClient, client),  # it has the methods; their answers are finished responses
+        extensions=[
+            FilterExtension(client=cast(BaseFiltersClient, schemas), router=APIRouter(route_class=StrictRoute)),
+            SortExtension(client=cast(BaseSortablesClient, schemas), router=APIRouter(route_class=StrictRoute)),
+        ],
         app=app,
         router=APIRouter(route_class=StrictRoute),
         search_get_request_model=SearchQuery,
         search_post_request_model=SearchBody,
         items_get_request_model=ItemsQuery,
+        collections_get_request_model=CollectionsQuery,
         exceptions={},
         middlewares=[
             Middleware(_HeadMiddleware),
-            Middleware(RequestLimitsMiddleware),
+            Middleware(RequestLimitsMiddleware, max_body_bytes=MAX_BULK_BODY_BYTES if writer else MAX_BODY_BYTES),
             Middleware(ProblemMiddleware),
             Middleware(
-                CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["Content-Type"]
+                CORSMiddleware,
+                allow_origins=["*"],
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", "If-None-Match", "Range"],
+                expose_headers=[*EXPOSED_HEADERS, "Retry-After", "X-Request-Id"],
             ),
         ],
     )
+    app.include_router(aggregation_routes(store, public_url=public_url))
+    app.include_router(collection_queryables_routes(schemas))
+    app.include_router(change_routes(store, public_url=public_url))
+    if areas is not None:
+        app.include_router(area_routes(areas, public_url=public_url))
+        app.include_router(coverage_routes(store, areas, public_url=public_url))
     add_problem_handlers(app, STATUS_CODES)
+    if files is not None:
+        app.include_router(newest_file_routes(files, public_url=public_url))
+    if writer is not None:
+        app.include_router(transaction_routes(writer, client, public_url=public_url))
 
     @app.get(DOCUMENTATION_PATH, include_in_schema=False)
     def service_doc(request: Request) -> HTMLResponse:
@@ -113,8 +168,8 @@ def create_app(store: ItemStore, *, public_url: str | None = None) -> FastAPI:
 def _settings() -> ApiSettings:
     """Every field is given, so that no environment variable changes the API."""
     return _Settings(
-        stac_fastapi_title=TITLE,
-        stac_fastapi_description=DESCRIPTION,
+        stac_fastapi_title=say(None, *TITLE),
+        stac_fastapi_description=description(None),
         stac_fastapi_version=STAC_API_VERSION,
         stac_fastapi_landing_id=LANDING_ID,
         enable_response_models=False,

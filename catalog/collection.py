@@ -7,6 +7,7 @@ from typing import Any
 from catalog.errors import InvalidItemError, UnknownCollectionError
 from catalog.geometry import is_number, read_bbox
 from catalog.item import STAC_VERSION, check_collection_name, check_references, is_id, is_text_list
+from catalog.language import TRANSLATIONS
 from catalog.packaged_collection import collection_rows, packaged_document
 
 _ASSET_FIELDS = ("title", "description", "type", "roles", "bands", "gsd")
@@ -76,6 +77,7 @@ def check_collection(document: dict[str, Any]) -> None:
             if not isinstance(document.get(field, ""), str):
                 raise ValueError(f"{field} is {document[field]!r:.80}, expected text")
         _check_renders(document.get("renders", {}))
+        _check_translations(document.get(TRANSLATIONS, {}))
     except ValueError as error:
         raise InvalidItemError(f"{name}: {error}") from error
     try:
@@ -89,6 +91,17 @@ def _check_extent(extent: dict[str, Any]) -> None:
         read_bbox(bbox)
     if not all(len(interval) == 2 for interval in extent["temporal"]["interval"]):
         raise ValueError("a temporal interval has two ends")
+
+
+def _check_translations(translations: object) -> None:
+    """Title and description by language."""
+    if not isinstance(translations, dict) or not all(
+        isinstance(texts, dict)
+        and texts.keys() <= {"title", "description"}
+        and all(isinstance(text, str) for text in texts.values())
+        for texts in translations.values()
+    ):
+        raise ValueError(f"{TRANSLATIONS} is {translations!r:.80}, expected titles and descriptions by language")
 
 
 def _check_renders(renders: object) -> None:

@@ -15,7 +15,7 @@ VARIABLE = "NODE_FAILPOINT"
 PUBLISH_STEPS = ("claim", "copy", "verify", "seal", "fence", "rename", "registered", "release")
 """The steps of `catalog.publishing.publish`, in order."""
 
-STEPS = (*PUBLISH_STEPS, "load", "recall", "restore")
+STEPS = (*PUBLISH_STEPS, "load", "recall", "restore", "remove", "follow")
 ACTIONS = ("kill", "stop", "sleep", "enospc")
 
 _SLEEP_S = 3.0

@@ -6,14 +6,23 @@ from typing import Any, Self
 
 from starlette.requests import Request
 
+from catalog.access import Access, FileName, link_expiry
 from catalog.item import THUMBNAIL, VISUAL, item_version, siblings
+from catalog.remote_store import is_remote
 
 JSON = "application/json"
 GEOJSON = "application/geo+json"
+SCHEMA = "application/schema+json"
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
 WEB_MAP_LINKS = "https://stac-extensions.github.io/web-map-links/v1.2.0/schema.json"
 
-_OURS = frozenset({"self", "root", "parent", "collection", "items", "item", "child", "tilejson", "preview"})
+QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
+SORTABLES = "http://www.opengis.net/def/rel/ogc/1.0/sortables"
+
+_OURS = frozenset(
+    {"self", "root", "parent", "collection", "items", "item", "child", "tilejson", "preview"}
+    | {QUERYABLES, SORTABLES, "aggregate", "aggregations"}
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,8 @@ class Addresses:
     """The whole node: files are under `/data`, pictures under `/raster`."""
     stac: str
     """The STAC API; the same as the node where the API runs alone."""
+    access: Access | None = None
+    """Signs the addresses of protected files; None where they are for someone who may not have the files."""
 
     @classmethod
     def of(cls, request: Request, public_url: str | None) -> Self:
@@ -52,13 +63,26 @@ def link(rel: str, href: str, media_type: str = JSON, **more: object) -> dict[st
     return {"rel": rel, "href": href, "type": media_type, **more}
 
 
+def search_links(above: str) -> list[dict[str, Any]]:
+    """What tells how items can be searched, of all collections or of one; the same paths below either address."""
+    return [
+        link(QUERYABLES, f"{above}/queryables", SCHEMA),
+        link(SORTABLES, f"{above}/sortables", SCHEMA),
+        link("aggregations", f"{above}/aggregations"),
+        link("aggregate", f"{above}/aggregate", method="GET"),
+        link("aggregate", f"{above}/aggregate", method="POST"),
+    ]
+
+
 def published_item(item: dict[str, Any], at: Addresses) -> dict[str, Any]:
     """The item as served: absolute asset hrefs by key, and links to its neighbours and its map.
 
-    Files are addressed as `{node}/data/{collection}/{item}/{version}/{key}{suffix}`, wherever they lie.
+    Files are addressed as `{node}/data/{collection}/{item}/{version}/{key}{suffix}`, wherever they lie; remote ones
+    keep their address.
     """
     collection, item_id, assets = item["collection"], item["id"], item["assets"]
-    files = f"{at.node}/data/{collection}/{item_id}/{item_version(item)}"
+    ours = not all(is_remote(asset["href"]) for asset in assets.values())
+    files, signed = (_files(item, at), _signatures(item, at)) if ours else ("", {})  # the version may take long
     links = [
         link("self", at.item(collection, item_id), GEOJSON),
         link("parent", at.collection(collection)),
@@ -70,7 +94,9 @@ def published_item(item: dict[str, Any], at: Addresses) -> dict[str, Any]:
         **item,
         "links": links,
         "assets": {
-            key: {**asset, "href": f"{files}/{key}{splitext(asset['href'])[1]}"}  # noqa: PTH122  # pages hold thousands
+            key: asset
+            if is_remote(asset["href"])
+            else {**asset, "href": f"{files}/{key}{splitext(asset['href'])[1]}{signed.get(key, '')}"}  # noqa: PTH122  # fast
             for key, asset in assets.items()
         },
     }
@@ -85,18 +111,37 @@ def published_item(item: dict[str, Any], at: Addresses) -> dict[str, Any]:
     return served
 
 
+def file_address(item: dict[str, Any], key: str, at: Addresses) -> str:
+    """The file of an asset, as the served item names it to the public."""
+    return f"{_files(item, at)}/{key}{splitext(item['assets'][key]['href'])[1]}"  # noqa: PTH122  # as above
+
+
 def published_collection(document: dict[str, Any], at: Addresses) -> dict[str, Any]:
     """The collection as served: links to its items, its neighbours and its map layer."""
     collection = document["id"]
     links = [
         link("self", at.collection(collection)),
         link("items", f"{at.collection(collection)}/items", GEOJSON),
+        *search_links(at.collection(collection)),
         link("parent", at.root),
         link("root", at.root),
         link("tilejson", f"{at.node}/raster/layers/{collection}/WebMercatorQuad/tilejson.json"),
         *_foreign(document),
     ]
     return {**document, "links": links, "stac_extensions": _with_map_links(document)}
+
+
+def _files(item: dict[str, Any], at: Addresses) -> str:
+    return f"{at.node}/data/{item['collection']}/{item['id']}/{item_version(item)}"
+
+
+def _signatures(item: dict[str, Any], at: Addresses) -> dict[str, str]:
+    """What opens each file of an item; nothing where the files are public, or not for whom the item is served."""
+    if at.access is None or item["collection"] not in at.access.protected:
+        return {}
+    version, expires = item_version(item), link_expiry()
+    names = {key: FileName(item["collection"], item["id"], version, key) for key in item["assets"]}
+    return {key: at.access.sign(name, expires=expires) for key, name in names.items()}
 
 
 def _foreign(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,28 +1,44 @@
 """`catalog load`: Items and Collections made elsewhere, one JSON document per line, all of the file or nothing."""
 
-import contextlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from catalog import lock
-from catalog.collection import assumed_collection, check_collection
-from catalog.durable import move_file, naming_a_full_disk, sync_file
-from catalog.errors import DiskFullError, InvalidItemError
+from catalog.asset_place import remote_address
+from catalog.checked_item import CheckedItem
+from catalog.collection import assumed_collection
+from catalog.durable import move_file, sync_file
+from catalog.errors import InvalidItemError
 from catalog.fail_point import fail_point
-from catalog.item import ASSET_SUFFIXES, MAX_ITEM_BYTES, check_item, resolve_href
+from catalog.item import ASSET_SUFFIXES, resolve_href
+from catalog.item_lines import read_lines, survey
+from catalog.loaded_file import new_loaded_file
+from catalog.remote_store import is_remote
 from catalog.search import ItemStore
-from catalog.sidecar import loaded_files, loading_lock, scene_folders, versions
-from catalog.staging import staging_folder
+from catalog.sidecar import scene_folders, versions
+
+_PLAIN_FILE = re.compile(
+    rf"([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*({'|'.join(map(re.escape, ASSET_SUFFIXES))})",
+    re.ASCII | re.IGNORECASE,
+)
+"""The way down to an image or side-file that no escape or dot can lead elsewhere."""
 
 _SAMPLE = 100
 """A collection that nobody describes is derived from so many of its items."""
 
 
-def load(source: Path, *, home: Path, store: ItemStore, asset_roots: Sequence[Path] = ()) -> int:
+def load(
+    source: Path,
+    *,
+    home: Path,
+    store: ItemStore,
+    asset_roots: Sequence[Path] = (),
+    remote_stores: Sequence[str] = (),
+) -> int:
     """List everything of a newline-delimited JSON file; returns how many items.
 
     A copy stays under `home/loaded`, with Collections first, so that the catalogue can be rebuilt with it.
@@ -33,128 +49,90 @@ def load(source: Path, *, home: Path, store: ItemStore, asset_roots: Sequence[Pa
         home: The node's folder.
         store: Its catalogue.
         asset_roots: Folders below which the items' absolute asset hrefs may lead.
+        remote_stores: Addresses below which they may lead.
 
     Raises:
         InvalidItemError: Naming the line and what is wrong with it; nothing was loaded.
         DiskFullError: There is no room; nothing was loaded.
     """
-    lines = _Lines(source)
-    with (
-        naming_a_full_disk(source.name, DiskFullError),
-        staging_folder(home) as staged,
-        lock.exclusive(loading_lock(home)),
-        contextlib.ExitStack() as undo,
-    ):
-        taken = [int(path.stem) for path in loaded_files(home)]
-        target = home / "loaded" / f"{max(taken, default=0) + 1:06d}.ndjson"
-        undo.callback(target.unlink, missing_ok=True)
-        try:
-            collections = _collections(lines, store)
-            copy = staged / "items.ndjson"
-            copy.write_bytes(b"".join(orjson.dumps(document) + b"\n" for document in collections))
-            items = _items(lines, _Places(home, asset_roots), copy, target)
-            count = store.load(items, collections=collections, file=target.name)
-        except InvalidItemError as error:
-            raise InvalidItemError(f"{source}:{lines.number}: {error}") from error
-        undo.pop_all()
-        return count
+    with new_loaded_file(home, source.name) as (copy, target):
+        collections = _collections(source, store)
+        copy.write_bytes(b"".join(orjson.dumps(document) + b"\n" for document in collections))
+        items = _items(source, home, Places(asset_roots, remote_stores), copy, target)
+        return store.load(items, collections=collections, file=target.name)
 
 
-class _Lines:
-    """The documents of a file, one per line; knows the number of the line given last."""
-
-    def __init__(self, source: Path) -> None:
-        self._source = source
-        self.number = 0
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        self.number = 0
-        with self._source.open("rb") as file:
-            while line := file.readline(MAX_ITEM_BYTES + 1):
-                self.number += 1
-                if line.isspace():
-                    continue
-                yield _document(line)
-
-
-def _document(line: bytes) -> dict[str, Any]:
-    if len(line) > MAX_ITEM_BYTES:
-        raise InvalidItemError(f"the line has more than {MAX_ITEM_BYTES} bytes; one document per line is expected")
-    try:
-        document = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise InvalidItemError(f"not JSON: {error}") from error
-    if not isinstance(document, dict) or document.get("type") not in {"Feature", "Collection"}:
-        raise InvalidItemError("expected an Item (type 'Feature') or a Collection on each line")
-    bbox = document.get("bbox")
-    if isinstance(bbox, list) and len(bbox) == 6:
-        document["bbox"] = [*bbox[:2], *bbox[3:5]]  # heights are for nobody here
-    return document
-
-
-def _collections(lines: _Lines, store: ItemStore) -> list[dict[str, Any]]:
-    """The Collections of the file, then those its items need besides."""
+def _collections(source: Path, store: ItemStore) -> list[dict[str, Any]]:
+    """The Collections of the file, and those its items need besides."""
     known = {document["id"] for document in store.collections()}
-    described: dict[str, dict[str, Any]] = {}
-    samples: dict[str, list[dict[str, Any]]] = {}
-    for document in lines:
-        if document["type"] == "Collection":
-            check_collection(document)
-            described[document["id"]] = document
-        elif (
-            document.get("collection") not in known and len(samples.get(str(document.get("collection")), ())) < _SAMPLE
-        ):
-            check_item(document)
-            samples.setdefault(document["collection"], []).append(document)
-    needed = {name: assumed_collection(name, items) for name, items in samples.items()}
-    return list((needed | described).values())
+    described, samples = survey(source, known=known, sample=_SAMPLE)
+    needed = [assumed_collection(name, items) for name, items in samples.items()]
+    return [*needed, *described.values()]
 
 
-def _items(lines: _Lines, places: "_Places", copy: Path, target: Path) -> Iterator[dict[str, Any]]:
+def _items(source: Path, home: Path, places: "Places", copy: Path, target: Path) -> Iterator[CheckedItem]:
     """The file's items, checked and copied on the way; the copy is in place before the caller can commit."""
+    published = {(scene.parent.name, scene.name) for scene in scene_folders(home) if versions(scene)}
     with copy.open("ab") as file:
-        for document in lines:
-            if document["type"] == "Feature":
-                check_item(document)
-                places.check(document)
-                file.write(orjson.dumps(document) + b"\n")
-                yield document
+        for number, found in enumerate(read_lines(source, rule=places.check_assets), 1):
+            if isinstance(found, InvalidItemError):
+                raise InvalidItemError(f"{source}:{number}: {found}") from found
+            if isinstance(found, CheckedItem):
+                if (found.collection, found.item_id) in published:
+                    raise InvalidItemError(
+                        f"{source}:{number}: item {found.item_id}: a published scene has this id; give the item another"
+                    )
+                file.write(found.document + b"\n")
+                yield found
     sync_file(copy)
     move_file(copy, target)
     fail_point("load")
 
 
-class _Places:
-    """Where loaded items may have their assets (T02), and which ids are taken by scenes of the node's own."""
+class Places:
+    """Where loaded items may have their assets (T02)."""
 
-    def __init__(self, home: Path, asset_roots: Sequence[Path]) -> None:
+    def __init__(self, asset_roots: Sequence[Path], remote_stores: Sequence[str]) -> None:
         self._asset_roots = asset_roots
-        self._published = {(scene.parent.name, scene.name) for scene in scene_folders(home) if versions(scene)}
+        self._remote_stores = remote_stores
         self._good_folder: str | None = None
+        """Of the last file, which was allowed: the links of a folder are followed once, which is what takes long."""
+        self._good_store = ""
+        """As the last address had written it."""
 
-    def check(self, item: dict[str, Any]) -> None:
-        """Refuse an item that is out of place."""
-        if (item["collection"], item["id"]) in self._published:
-            raise InvalidItemError(f"item {item['id']}: a published scene has this id; give the item another")
+    def check_assets(self, item: dict[str, Any]) -> None:
+        """Refuse an item whose files lie where nothing may be read."""
         for key, asset in item["assets"].items():
             if not self._is_allowed(asset["href"]):
-                allowed = ":".join(map(str, self._asset_roots)) or "none; see CATALOG_ASSET_ROOTS"
+                allowed = ", ".join(map(str, (*self._asset_roots, *self._remote_stores))) or "none"
                 raise InvalidItemError(
-                    f"item {item['id']}: the href {asset['href']!r:.200} of asset {key} must be the absolute path of an"
-                    f" image or side-file below an allowed root ({allowed})"
+                    f"item {item['id']}: the href {asset['href']!r:.200} of asset {key} must be the absolute path or"
+                    " address of an image or side-file below what CATALOG_ASSET_ROOTS or CATALOG_REMOTE_STORES allow"
+                    f" ({allowed})"
                 )
 
     def _is_allowed(self, href: str) -> bool:
-        """Links are followed once for the files of one folder: the most costly part of loading."""
+        if is_remote(href):
+            return self._is_allowed_address(href)
         folder, _, name = href.rpartition("/")
-        if folder == self._good_folder and _is_plain(href, name):
+        is_plain = _PLAIN_FILE.fullmatch(name) is not None and not os.path.islink(href)  # noqa: PTH114  # twice as fast
+        if folder == self._good_folder and is_plain:
             return True
         if resolve_href(href, folder=None, asset_roots=self._asset_roots) is None:
             return False
-        self._good_folder = folder if _is_plain(href, name) else None
+        self._good_folder = folder if is_plain else None
         return True
 
-
-def _is_plain(href: str, name: str) -> bool:
-    suffix = "." + name.rpartition(".")[2].lower()
-    return suffix in ASSET_SUFFIXES and "\0" not in href and not os.path.islink(href)  # noqa: PTH114  # twice as fast
+    def _is_allowed_address(self, href: str) -> bool:
+        if (
+            self._good_store
+            and href.startswith(self._good_store)
+            and _PLAIN_FILE.fullmatch(href, len(self._good_store))
+        ):
+            return True
+        address = remote_address(href, self._remote_stores)
+        if address is None:
+            return False
+        below = next(address.removeprefix(store) for store in self._remote_stores if address.startswith(store))
+        self._good_store = href.removesuffix(below)
+        return True

@@ -1,18 +1,34 @@
 """Lock files: flocked for as long as the owner lives, so that a dead owner can be told from a slow one."""
 
 import fcntl
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 LOCK_SUFFIX = ".lock"
 
+_POLL_S = 0.05
+
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Wait for, then hold, the one lock of this file; the file stays."""
+def exclusive(path: Path, *, wait_s: float = math.inf) -> Iterator[None]:
+    """Wait for, then hold, the one lock of this file; the file stays.
+
+    Raises:
+        BlockingIOError: Someone else held it for longer than `wait_s`.
+    """
+    deadline = time.monotonic() + wait_s
     with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX if wait_s == math.inf else fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_S)
         yield
 
 

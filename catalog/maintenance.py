@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from catalog import lock, sidecar
+from catalog.asset_place import asset_place
 from catalog.errors import CatalogError, InvalidItemError, ItemExistsError
-from catalog.item import ITEM_FILE, asset_path, item_folder
+from catalog.item import ITEM_FILE, item_folder
 from catalog.publishing import listed_version, remove_version, resume
+from catalog.remote_store import is_remote
 from catalog.search import ItemStore
 from catalog.staging import WASTE_SUFFIX, checksum, remove_staged
 
@@ -72,10 +74,12 @@ def rebuild(home: Path, store: ItemStore) -> int:
         return sidecar.refill(store, home, [path for path in sidecar.loaded_files(home) if path.name in recorded])
 
 
-def verify(home: Path, store: ItemStore, *, asset_roots: Sequence[Path] = ()) -> Iterator[Finding]:
-    """Compare every listed item with its files: sidecar, presence, size and checksum."""
+def verify(
+    home: Path, store: ItemStore, *, asset_roots: Sequence[Path] = (), remote_stores: Sequence[str] = ()
+) -> Iterator[Finding]:
+    """Compare every listed item with its files: sidecar, presence, size and checksum; remote files are not fetched."""
     for item in store.all_items():
-        for problem in _problems(item, home, asset_roots):
+        for problem in _problems(item, home, asset_roots, remote_stores):
             yield Finding(item["collection"], item["id"], problem)
     with lock.exclusive_if_free(sidecar.loading_lock(home)) as free:
         unrecorded = sidecar.unrecorded_files(home, store) if free else []
@@ -98,7 +102,10 @@ def export(home: Path, store: ItemStore) -> Iterator[dict[str, Any]]:
     yield from store.collections()
     for item in store.all_items():
         folder = item_folder(home.resolve(), item)
-        assets = {key: asset | {"href": str(folder / asset["href"])} for key, asset in item["assets"].items()}
+        assets = {
+            key: asset if is_remote(asset["href"]) else asset | {"href": str(folder / asset["href"])}
+            for key, asset in item["assets"].items()
+        }
         yield item | {"assets": assets}
 
 
@@ -157,12 +164,16 @@ def _superseded(scene: Path, listed: str | None, grace_s: float) -> list[Path]:
     return older if age_s >= grace_s else []
 
 
-def _problems(item: dict[str, Any], home: Path, asset_roots: Sequence[Path]) -> Iterator[str]:
+def _problems(
+    item: dict[str, Any], home: Path, asset_roots: Sequence[Path], remote_stores: Sequence[str]
+) -> Iterator[str]:
     for key, asset in item["assets"].items():
         try:
-            path = asset_path(item, key, home=home, asset_roots=asset_roots)
+            path = asset_place(item, key, home=home, asset_roots=asset_roots, remote_stores=remote_stores)
         except CatalogError as error:
             yield str(error)
+            continue
+        if isinstance(path, str):
             continue
         size = path.stat().st_size
         if size != asset.get("file:size", size):

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from catalog.item import ANALYTIC, SHARP, STAC_VERSION, VISUAL, VISUAL_C
+from catalog.language import TRANSLATIONS
 
 _EXTENSIONS = ("eo/v2.0.0", "raster/v2.0.0", "render/v2.0.0")
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
@@ -30,13 +31,15 @@ def packaged_document(collection: str) -> Document:
     row, table = collection_rows()[collection], _table()
     bands, stretch = table["bands"][row["bands"]], table["stretches"][row["stretch"]]
     three = len(row["visual"]) == 3
+    texts = _texts(row)
     return {
         "type": "Collection",
         "stac_version": STAC_VERSION,
         "stac_extensions": [f"https://stac-extensions.github.io/{name}/schema.json" for name in _EXTENSIONS],
         "id": collection,
         "title": row["title"],
-        "description": f"{row['zh']}，经辐射定标与正射校正。\n\n{row['en']}; calibrated and orthorectified.",
+        "description": "\n\n".join(text["description"] for text in texts.values()),
+        TRANSLATIONS: texts,
         "keywords": [*row["satellite"], *row["instruments"], "reflectance", "orthorectified"],
         "license": "other",
         "providers": [{**table["providers"][row["provider"]], "roles": ["producer", "licensor"]}],
@@ -66,6 +69,14 @@ def packaged_document(collection: str) -> Document:
 @cache
 def _table() -> Document:
     return tomllib.loads((files("catalog") / "collections.toml").read_text(encoding="utf-8"))
+
+
+def _texts(row: Document) -> dict[str, dict[str, str]]:
+    zh, en = row["title"].split(" · ")
+    return {
+        "zh": {"title": zh, "description": f"{row['zh']}，经辐射定标与正射校正。"},
+        "en": {"title": en, "description": f"{row['en']}; calibrated and orthorectified."},
+    }
 
 
 def _item_assets(row: Document, bands: list[list[Any]], picture: str) -> Document:

@@ -99,6 +99,9 @@ def publish(
             sidecar.remove_tombstone(home, item["collection"], item["id"])
         change = store.register(item, fence=fence)
         fail_point("registered")
+        if recalled:
+            for number in sidecar.versions(scene)[:-1]:  # what was recalled must not be read as what was replaced is
+                remove_version(scene / str(number), home)
     fail_point("release")
     return Published(item["collection"], item["id"], change.version, False, tuple(duplicates))
 
@@ -119,14 +122,31 @@ def find_published(collection: str, item_id: str, *, home: Path, store: ItemStor
     return Published(collection, item_id, listed, already_published=True)
 
 
-def recall(item_id: str, *, home: Path, store: ItemStore, reason: str) -> list[Change]:
+def recall(
+    item_id: str,
+    *,
+    home: Path,
+    store: ItemStore,
+    reason: str,
+    collections: tuple[str, ...] = (),
+    wait_s: float = CLAIM_WAIT_S,
+) -> list[Change]:
     """Take an item out of every answer, in each collection that lists it; its files and a tombstone stay.
+
+    Args:
+        item_id: The item.
+        home: The node's folder.
+        store: Its catalogue.
+        reason: Kept with the tombstone.
+        collections: Only in these.
+        wait_s: How long to wait for a publisher of the item.
 
     Raises:
         UnknownItemError: It is not listed.
+        ItemExistsError: Someone is publishing it.
     """
-    with _claimed(store, item_id, CLAIM_WAIT_S):
-        found = store.search(Search(ids=(item_id,))).items
+    with _claimed(store, item_id, wait_s):
+        found = store.search(Search(ids=(item_id,), collections=collections)).items
         if not found:
             raise UnknownItemError(f"item {item_id!r:.140} is not listed")
         for item in found:
@@ -135,14 +155,15 @@ def recall(item_id: str, *, home: Path, store: ItemStore, reason: str) -> list[C
         return [store.recall(item["collection"], item_id, reason=reason) for item in found]
 
 
-def restore(item_id: str, *, home: Path, store: ItemStore) -> list[Change]:
-    """List a recalled item again.
+def restore(item_id: str, *, home: Path, store: ItemStore, collections: tuple[str, ...] = ()) -> list[Change]:
+    """List a recalled item again, in each collection that it is recalled from, or in these only.
 
     Raises:
         UnknownItemError: It is not recalled.
     """
     with _claimed(store, item_id, CLAIM_WAIT_S):
-        found = [change.collection for change in store.tombstones() if change.item_id == item_id]
+        recalled = [change.collection for change in store.tombstones() if change.item_id == item_id]
+        found = [collection for collection in recalled if not collections or collection in collections]
         if not found:
             raise UnknownItemError(f"item {item_id!r:.140} is not recalled")
         for collection in found:
@@ -168,6 +189,7 @@ def resume(scene: Path, *, home: Path, store: ItemStore, fence: int) -> str | No
         store.check_fence(scene.name, fence)
         remove_version(folder, home)
         return listed
+    _ensure_collection(scene.parent.name, home=home, store=store)
     return store.register(item, fence=fence).version
 
 

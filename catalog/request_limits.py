@@ -21,8 +21,11 @@ MAX_REQUEST_LINE_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 16 * 1024
 MAX_QUERY_PARAMETERS = 64
 MAX_BODY_BYTES = 1024 * 1024
+MAX_BULK_BODY_BYTES = 10 * 1024 * 1024
 MAX_JSON_DEPTH = 32
 MAX_JSON_KEYS = 10_000
+MAX_BULK_JSON_KEYS = 500_000
+"""A body of bulk items holds as many documents as it has room for."""
 
 _JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
@@ -33,8 +36,9 @@ class RequestLimitsMiddleware:
     The body is counted while it arrives, whatever its Content-Length says, and handed on whole.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self.app = app
+        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -44,7 +48,7 @@ class RequestLimitsMiddleware:
         try:
             _check_head(scope)
             if scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
-                receive = await _buffered(receive)
+                receive = await _buffered(receive, self._max_body_bytes)
         except RefusedRequestError as error:
             await problem(scope, error.status_code, error.code, error.detail)(scope, receive, send)
             return
@@ -54,6 +58,8 @@ class RequestLimitsMiddleware:
 class StrictRoute(APIRoute):
     """A route that refuses unknown or repeated query parameters, and JSON that `strict_json` refuses."""
 
+    max_json_keys = MAX_JSON_KEYS
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler FastAPI makes, behind our checks."""
         handle = super().get_route_handler()
@@ -61,7 +67,9 @@ class StrictRoute(APIRoute):
 
         async def handle_strictly(request: Request) -> Response:
             check_parameters([name for name, _ in request.query_params.multi_items()], known)
-            return await handle(_StrictRequest(request.scope, request.receive))
+            strict = _StrictRequest(request.scope, request.receive)
+            strict.max_json_keys = self.max_json_keys
+            return await handle(strict)
 
         return handle_strictly
 
@@ -86,7 +94,7 @@ def check_parameters(names: Sequence[str], known: Mapping[str, bool]) -> None:
         raise RefusedRequestError(400, "repeated_parameter", f"Parameter {min(repeated)!r} is given more than once")
 
 
-def strict_json(body: bytes) -> Any:
+def strict_json(body: bytes, *, max_keys: int = MAX_JSON_KEYS) -> Any:
     """Parse JSON that has one meaning only.
 
     Raises:
@@ -100,27 +108,30 @@ def strict_json(body: bytes) -> Any:
         raise RefusedRequestError(400, "limit.json", f"The JSON nests deeper than {MAX_JSON_DEPTH} levels")
     try:
         document = orjson.loads(body)
-        json.loads(body, object_pairs_hook=_KeyCounter())  # orjson keeps the last of two equal keys in silence
+        json.loads(body, object_pairs_hook=_KeyCounter(max_keys))  # orjson keeps the last of two equal keys in silence
     except ValueError as error:
         raise RefusedRequestError(400, "limit.json", f"Not acceptable as JSON: {error}") from error
     return document
 
 
 class _KeyCounter:
-    def __init__(self) -> None:
+    def __init__(self, max_keys: int) -> None:
         self._count = 0
+        self._max_keys = max_keys
 
     def __call__(self, pairs: list[tuple[str, object]]) -> None:
         self._count += len(pairs)
-        if self._count > MAX_JSON_KEYS:
-            raise ValueError(f"more than {MAX_JSON_KEYS} keys")
+        if self._count > self._max_keys:
+            raise ValueError(f"more than {self._max_keys} keys")
         if len({key for key, _ in pairs}) < len(pairs):
             raise ValueError("a key stands twice in one object")
 
 
 class _StrictRequest(Request):
+    max_json_keys = MAX_JSON_KEYS
+
     async def json(self) -> Any:
-        return strict_json(await self.body())
+        return strict_json(await self.body(), max_keys=self.max_json_keys)
 
 
 def _check_head(scope: Scope) -> None:
@@ -133,7 +144,7 @@ def _check_head(scope: Scope) -> None:
         raise RefusedRequestError(400, "limit.parameters", f"More than {MAX_QUERY_PARAMETERS} query parameters")
 
 
-async def _buffered(receive: Receive) -> Receive:
+async def _buffered(receive: Receive, max_bytes: int) -> Receive:
     """Read the whole body; gives a `receive` that hands it on and then listens for the disconnect."""
     body = bytearray()
     more = True
@@ -141,8 +152,8 @@ async def _buffered(receive: Receive) -> Receive:
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > MAX_BODY_BYTES:
-            raise RefusedRequestError(413, "limit.body", f"The body is longer than {MAX_BODY_BYTES} B")
+        if len(body) > max_bytes:
+            raise RefusedRequestError(413, "limit.body", f"The body is longer than {max_bytes} B")
     pending: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
     async def receive_buffered() -> Message:

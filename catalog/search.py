@@ -8,11 +8,10 @@ from typing import Any, Literal, Protocol
 
 from shapely.geometry.base import BaseGeometry
 
-BoundingBox = tuple[float, float, float, float]
-"""West, south, east, north in degrees; west > east crosses the antimeridian."""
-
-Interval = tuple[datetime | None, datetime | None]
-"""Start and end, UTC, both inclusive; None is open."""
+from catalog.checked_item import CheckedItem
+from catalog.extent import BoundingBox as BoundingBox
+from catalog.extent import Interval as Interval
+from catalog.filtering import Filter
 
 MAX_LIMIT = 1000
 MAX_IDS = 250
@@ -20,7 +19,19 @@ MAX_COLLECTIONS = 50
 MAX_TOKEN_LENGTH = 1024
 """The bounds of one search (L21–L23); a higher limit is lowered, everything else refused."""
 
+MAX_TERMS = 16
+MAX_SORT_KEYS = 4
+"""L22."""
+
 Action = Literal["publish", "replace", "recall", "restore"]
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """One part of an order: a name of `catalog.queryable`; items without the property come last either way."""
+
+    name: str
+    descending: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,12 @@ class Search:
     limit: int = 10
     token: str | None = None
     """Opaque keyset token of a Page; bound to the rest of the search."""
+    filter: Filter | None = None
+    """A CQL2 expression."""
+    terms: tuple[str, ...] = ()
+    """Free text; an item that has any of them is found."""
+    sort: tuple[SortKey, ...] = ()
+    """Before the order that always holds: datetime descending, then collection and id."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,8 @@ class Page:
 
     items: list[dict[str, Any]]
     next_token: str | None
+    matched: int | None
+    """How many items the whole search finds, counted on its first page; None where counting would take long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +92,27 @@ class Change:
     changed: datetime
     reason: str | None
     """Why an item was recalled."""
+    bbox: BoundingBox
+    """The ground on which anything may look different now: the item's, and that of the version it replaced."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One part of an aggregation."""
+
+    key: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Field:
+    """A property that items have, as `queryables` describes it."""
+
+    name: str
+    types: tuple[str, ...]
+    """JSON types of its values: `string`, `number`, `boolean`, `array`, `object`."""
+    values: tuple[str, ...] = ()
+    """All its values, where they are texts and few."""
 
 
 class ItemStore(Protocol):
@@ -91,6 +131,14 @@ class ItemStore(Protocol):
     def put_collection(self, document: dict[str, Any]) -> None:
         """Add or replace a collection document."""
 
+    def remove_collection(self, collection: str) -> None:
+        """Remove a collection without items, and forget what is recalled of it.
+
+        Raises:
+            UnknownCollectionError: There is none of that id.
+            ItemExistsError: It holds items.
+        """
+
     def item(self, collection: str, item_id: str) -> dict[str, Any]:
         """The listed version of an item.
 
@@ -105,6 +153,17 @@ class ItemStore(Protocol):
             InvalidSearchError: The token does not belong to this search.
             StoreUnavailableError: It takes too long.
         """
+
+    def aggregate(self, search: Search, names: Sequence[str]) -> dict[str, list[Bucket]]:
+        """Counts over everything a search finds, whatever its limit; `names` are of `catalog.aggregation`.
+
+        Raises:
+            InvalidSearchError: An aggregation of that name is not known.
+            StoreUnavailableError: It takes too long.
+        """
+
+    def fields(self, collections: Sequence[str] = ()) -> list[Field]:
+        """The properties of the items held, of some collections or of all, by name."""
 
     def footprints(
         self,
@@ -140,13 +199,14 @@ class ItemStore(Protocol):
 
     def load(
         self,
-        items: Iterable[dict[str, Any]],
+        items: Iterable[dict[str, Any] | CheckedItem],
         *,
         collections: Iterable[dict[str, Any]] = (),
         file: str | None = None,
     ) -> int:
         """Add collections and register many items in one transaction; returns how many items are listed by it.
 
+        Those that are not a `CheckedItem` are checked. The collections come first, so that every item has one.
         What is recalled stays recalled. `file` is the name under which the documents are kept, recorded with them.
         """
 
@@ -156,7 +216,7 @@ class ItemStore(Protocol):
     def refill(
         self,
         collections: Iterable[dict[str, Any]],
-        items: Iterable[dict[str, Any]],
+        items: Iterable[dict[str, Any] | CheckedItem],
         recalled: Iterable[Change],
         *,
         loaded: Iterable[str] = (),

@@ -3,23 +3,27 @@
 scenes/<collection>/collection.json              the collection as it was when its first scene came
 scenes/<collection>/<id>/<version>/item.json     an Item; the highest version is the one that is listed
 scenes/<collection>/<id>/recalled.json           the scene is recalled: why and when
+scenes/<collection>/removed.json                 the collection was removed, with all that was loaded of it until then
 loaded/<number>.ndjson                           what `catalog load` took in, Collections before their Items
 
 Whatever cannot be read here is left out and logged: one bad file must not keep the others from being served.
 """
 
+import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from catalog.checked_item import CheckedItem
 from catalog.collection import assumed_collection, check_collection
 from catalog.durable import move_file, sync_folder, write_file
 from catalog.errors import InvalidItemError
-from catalog.item import ITEM_FILE, check_built_item, check_item, item_version
+from catalog.item import ITEM_FILE, check_built_item, item_version
+from catalog.item_lines import read_lines, survey
 from catalog.search import Change, ItemStore
 from catalog.staging import check_files, staging_folder
 from catalog.timestamp import format_datetime, parse_datetime
@@ -28,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 COLLECTION_FILE = "collection.json"
 TOMBSTONE_FILE = "recalled.json"
+REMOVAL_FILE = "removed.json"
+
+_EVERYWHERE = (-180.0, -90.0, 180.0, 90.0)
 
 
 def refill(store: ItemStore, home: Path, loaded: Sequence[Path]) -> int:
@@ -47,6 +54,11 @@ def scene_folders(home: Path) -> Iterator[Path]:
         yield from _folders(collection)
 
 
+def scene_folders_of(home: Path, collection: str) -> list[Path]:
+    """Those of one collection, by id."""
+    return _folders(home / "scenes" / collection)
+
+
 def versions(scene: Path) -> list[int]:
     """The complete versions of a scene, oldest first."""
     return sorted(int(path.parent.name) for path in scene.glob(f"*/{ITEM_FILE}") if path.parent.name.isdecimal())
@@ -64,6 +76,19 @@ def read_item(folder: Path) -> dict[str, Any]:
         raise InvalidItemError(f"{folder.name}: {ITEM_FILE} cannot be read: {error}") from error
     check_built_item(item)
     return item
+
+
+def read_version(home: Path, collection: str, item_id: str, version: str, *, before: str) -> dict[str, Any] | None:
+    """The Item of a version that was replaced, while its files are still there; None when there is none.
+
+    `before` is the listed version: one that is newer was not published yet.
+    """
+    if not (version.isdecimal() and before.isdecimal() and int(version) < int(before)):
+        return None
+    try:
+        return read_item(scene_folder(home, collection, item_id) / version)
+    except InvalidItemError:
+        return None
 
 
 def loaded_files(home: Path) -> list[Path]:
@@ -86,6 +111,18 @@ def write_collection(home: Path, document: dict[str, Any]) -> None:
     path = home / "scenes" / document["id"] / COLLECTION_FILE
     if not path.exists():
         _write(home, path, document)
+
+
+def write_removal(home: Path, collection: str, *, last_loaded: int, removed: datetime) -> None:
+    """Say that a collection without scenes is gone, with what the loaded files up to a number hold of it."""
+    folder = home / "scenes" / collection
+    document = {"removed": format_datetime(removed), "last_loaded": last_loaded}
+    _write(home, folder / REMOVAL_FILE, document)
+    (folder / COLLECTION_FILE).unlink(missing_ok=True)
+    for scene in _folders(folder):
+        (scene / TOMBSTONE_FILE).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # something was published there this moment
+            scene.rmdir()
 
 
 def write_tombstone(home: Path, item: dict[str, Any], *, reason: str, recalled: datetime) -> None:
@@ -122,7 +159,7 @@ def tombstone(scene: Path) -> Change | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         logger.error("%s: %s does not say why: %s", scene.name, TOMBSTONE_FILE, error)
-    return Change(0, "recall", scene.parent.name, scene.name, version, recalled, reason)
+    return Change(0, "recall", scene.parent.name, scene.name, version, recalled, reason, _EVERYWHERE)
 
 
 def _write(home: Path, path: Path, document: dict[str, Any]) -> None:
@@ -134,15 +171,14 @@ def _write(home: Path, path: Path, document: dict[str, Any]) -> None:
 def _collections(home: Path, loaded: Sequence[Path]) -> list[dict[str, Any]]:
     """What was kept or loaded; for items that lost the document of their collection, the one to assume."""
     found = {folder.name: document for folder in _folders(home / "scenes") if (document := _collection(folder))}
-    samples: dict[str, dict[str, Any]] = {}
+    samples: dict[str, list[dict[str, Any]]] = {}
+    removed = _removals(home)
     for path in loaded:
-        for document in _loaded(path):
-            if document["type"] == "Collection":
-                found[document["id"]] = document
-            elif document["collection"] not in found:
-                samples.setdefault(document["collection"], document)
+        described, needed = survey(path, known=found.keys() | samples.keys(), sample=1)
+        found |= {name: document for name, document in described.items() if _is_kept(path, name, removed)}
+        samples |= {name: items for name, items in needed.items() if _is_kept(path, name, removed)}
     missing = samples.keys() - found.keys()
-    return [*found.values(), *(assumed_collection(name, [samples[name]]) for name in missing)]
+    return [*found.values(), *(assumed_collection(name, samples[name]) for name in missing)]
 
 
 def _collection(folder: Path) -> dict[str, Any] | None:
@@ -162,9 +198,10 @@ def _collection(folder: Path) -> dict[str, Any] | None:
     return assumed_collection(folder.name, [sample])
 
 
-def _items(home: Path, loaded: Sequence[Path]) -> Iterator[dict[str, Any]]:
+def _items(home: Path, loaded: Sequence[Path]) -> Iterator[dict[str, Any] | CheckedItem]:
+    removed = _removals(home)
     for path in loaded:
-        yield from (document for document in _loaded(path) if document["type"] == "Feature")
+        yield from _loaded_items(path, removed)
     for collection in _folders(home / "scenes"):
         yield from _scene_items(collection)
 
@@ -186,21 +223,31 @@ def _scene_items(collection: Path) -> Iterator[dict[str, Any]]:
             break
 
 
-def _loaded(path: Path) -> Iterator[dict[str, Any]]:
+def _removals(home: Path) -> dict[str, int]:
+    """The collections that were removed, and the number of the last loaded file before that."""
+    found = {}
+    for path in home.glob(f"scenes/*/{REMOVAL_FILE}"):
+        try:
+            found[path.parent.name] = int(_read(path)["last_loaded"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            logger.error("%s of %s is left out: %s", path.name, path.parent.name, error)
+    return found
+
+
+def _loaded_items(path: Path, removed: Mapping[str, int]) -> Iterator[CheckedItem]:
     try:
-        lines = path.open("rb")
+        for number, found in enumerate(read_lines(path), 1):
+            if isinstance(found, InvalidItemError):
+                logger.error("line %s of %s is left out: %s", number, path.name, found)
+            elif isinstance(found, CheckedItem) and _is_kept(path, found.collection, removed):
+                yield found
     except OSError as error:
         logger.error("%s is left out: %s", path.name, error)
-        return
-    with lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                document = _object(line)
-                check_item(document) if document.get("type") == "Feature" else check_collection(document)
-            except (ValueError, InvalidItemError) as error:
-                logger.error("line %s of %s is left out: %s", number, path.name, error)
-                continue
-            yield document
+
+
+def _is_kept(path: Path, collection: str, removed: Mapping[str, int]) -> bool:
+    """Whether a loaded file is newer than the removal of the collection, if it was removed."""
+    return int(path.stem) > removed.get(collection, 0)
 
 
 def _folders(folder: Path) -> list[Path]:

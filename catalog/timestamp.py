@@ -3,11 +3,13 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from catalog.search import Interval
+from catalog.extent import Interval
 
 MAX_TEXT_LENGTH = 64
 """L25."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:)(\d\d)(\.\d{1,18})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -25,7 +27,7 @@ def parse_datetime(text: str) -> datetime:
     shown = "59" if leap else second
     try:
         when = datetime.fromisoformat(f"{day}T{hour_minute}{shown}{fraction or ''}{offset.upper()}").astimezone(UTC)
-        return when + timedelta(seconds=leap)
+        return when + timedelta(seconds=1) if leap else when
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text!r} is not a time of the years 1–9999: {error}") from error
 
@@ -54,3 +56,13 @@ def parse_interval(text: str) -> Interval:
 def format_datetime(when: datetime) -> str:
     """The instant in UTC with `Z`, without a fraction when it has none."""
     return when.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def microseconds(when: datetime) -> int:
+    """Since 1970, exact."""
+    return (when - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(us: int) -> datetime:
+    """The inverse of `microseconds`."""
+    return _EPOCH + timedelta(microseconds=us)

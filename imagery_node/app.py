@@ -1,5 +1,7 @@
 """create_app: settings → the node as one application."""
 
+import gc
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,10 +13,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from catalog import errors as catalog_errors
+from catalog.access import Access
 from catalog.app import StacMount
 from catalog.app import create_app as create_stac_app
+from catalog.area import AreaBook, folder_of_areas
+from catalog.asset_file import AssetFiles, versioned_file_route
+from catalog.gate import ReaderMiddleware
 from catalog.openapi import html_page
 from catalog.problem import ProblemMiddleware, add_problem_handlers
+from catalog.remote_store import origin_of
 from catalog.request_limits import RequestLimitsMiddleware
 from catalog.settings import CatalogSettings
 from catalog.store import open_store
@@ -22,23 +29,27 @@ from imagery_node import errors
 from imagery_node.cog_cache import CogCache
 from imagery_node.gdal import pin_options
 from imagery_node.middleware import AnswerHeadersMiddleware
-from imagery_node.routes.data import data_routes
 from imagery_node.routes.health import health_routes
 from imagery_node.routes.items import item_routes, item_tilejson_route
 from imagery_node.routes.layers import layer_routes
 from imagery_node.routes.portal import portal_files
 from imagery_node.routes.tiles import tile_routes
-from imagery_node.scene_index import SceneIndex
+from imagery_node.scene_index import Places, SceneIndex
 from imagery_node.settings import ImageryNodeSettings
 from imagery_node.tile_cache import TileCache
 from imagery_node.tile_service import TileService
 from imagery_node.worker_pool import WorkerPool
+
+logger = logging.getLogger(__name__)
 
 _MIB = 1024 * 1024
 _THREADS = 8
 """For everything but drawing, and as many that only read for tiles; each holds a connection to the catalogue."""
 _READS_WAITING = 1000
 """A tile's first reads that may wait for a thread: they are short, and the map of one client asks for many at once."""
+
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""A page of a hundred items is tens of thousands of small objects, which Python would look through again and again."""
 
 STATUS_CODES: dict[type[Exception], int] = {
     **errors.STATUS_CODES,
@@ -54,8 +65,9 @@ STATUS_CODES: dict[type[Exception], int] = {
 def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings) -> FastAPI:
     """The node: portal, STAC API, pictures and files."""
     pin_options()
-    store = open_store(settings.home, read_only=True)
-    index = SceneIndex(store, home=settings.home, asset_roots=catalog_settings.asset_roots)
+    store = open_store(settings.home, database=catalog_settings.database, read_only=True)
+    places = Places(settings.home, catalog_settings.asset_roots, catalog_settings.remote_stores)
+    index = SceneIndex(store, places)
     limits = {"queue_wait_s": settings.queue_wait_s, "deadline_s": settings.tile_deadline_s}
     drawing = WorkerPool("drawing", settings.draw_workers, queue=settings.draw_queue, **limits)
     reading = WorkerPool("reading", _THREADS, queue=_READS_WAITING, **limits)
@@ -75,6 +87,7 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
         yield
         drawing.close()
         reading.close()
+        places.ranges.close()
         store.close()
 
     app = FastAPI(
@@ -85,19 +98,27 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
         redoc_url=None,
     )
     app.state.tiles = tiles
-    for middleware in (RequestLimitsMiddleware, ProblemMiddleware, AnswerHeadersMiddleware):
-        app.add_middleware(middleware)  # the last one added is the outermost
+    access = Access.of(catalog_settings)
+    if unknown := access.protected - {document["id"] for document in store.collections()}:
+        logger.warning("CATALOG_PROTECTED: there is no collection %s yet", ", ".join(sorted(unknown)))
+    app.add_middleware(ReaderMiddleware, access=access)
+    origins = sorted(set(map(origin_of, catalog_settings.remote_stores)))
+    for middleware in (RequestLimitsMiddleware, ProblemMiddleware):
+        app.add_middleware(middleware)
+    app.add_middleware(AnswerHeadersMiddleware, picture_origins=origins)  # the last one added is the outermost
     add_problem_handlers(app, catalog_errors.STATUS_CODES)
     add_problem_handlers(app, STATUS_CODES)
 
     app.router.routes.extend(tile_routes(tiles))
     app.include_router(layer_routes(index, tiles, settings))
     app.include_router(item_tilejson_route(index, settings))
-    app.include_router(item_routes(index, settings))
-    app.include_router(data_routes(index))
+    app.include_router(item_routes(index, settings, access))
+    files = AssetFiles.of(catalog_settings, settings.home, lambda *names: index.newest().item(*names))
+    app.include_router(versioned_file_route(files))
     app.include_router(health_routes(index))
     app.add_api_route("/docs", _documentation, include_in_schema=False, response_class=HTMLResponse)
-    stac = create_stac_app(store, public_url=str(settings.public_url or "") or None)
+    areas = AreaBook(folder_of_areas(settings.home))
+    stac = create_stac_app(store, public_url=str(settings.public_url or "") or None, areas=areas, files=files)
     app.router.routes.append(StacMount("/stac", stac))
     app.mount("/", portal_files())
     return app
@@ -110,4 +131,7 @@ async def _documentation(request: Request) -> HTMLResponse:
 
 def app_from_environment() -> FastAPI:
     """The node as the environment describes it: what each server process calls."""
-    return create_app(ImageryNodeSettings(), CatalogSettings())
+    app = create_app(ImageryNodeSettings(), CatalogSettings())
+    gc.freeze()  # what was loaded until here stays
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    return app

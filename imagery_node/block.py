@@ -78,7 +78,7 @@ def _read_pixels(cog: Cog, level: Level, row: int, col: int) -> Pixels | None:
         length = int(level.byte_counts[plane, row, col])
         if length == 0:
             return None
-        if length > cog.version[1]:
+        if length > cog.length:
             raise UnreadableAssetError(f"{cog.path.name}: block {row}, {col} claims {length} bytes, more than the file")
         stored = cog.read(int(level.offsets[plane, row, col]), length)
         try:

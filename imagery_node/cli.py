@@ -13,10 +13,14 @@ from catalog.settings import CatalogSettings
 from cog_builder.errors import CogBuilderError
 from cog_builder.simulation.command import simulate
 from imagery_node.commands import catalog as catalog_commands
+from imagery_node.commands.areas import areas
 from imagery_node.commands.builder import build, inspect, publish, watch
-from imagery_node.commands.catalog import BAD_CONFIGURATION, DEFAULT_HOME, Home, open_home, read_settings
+from imagery_node.commands.catalog import BAD_CONFIGURATION, DEFAULT_HOME, Catalog, Home, open_home, read_settings
 from imagery_node.commands.engine import ClusterLostError
+from imagery_node.commands.notify import notify
 from imagery_node.commands.report import failure
+from imagery_node.commands.signing import sign_link
+from imagery_node.commands.sync import sync
 from imagery_node.gdal import pin_options
 
 app = typer.Typer(
@@ -25,11 +29,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (inspect, build, publish, watch, simulate):
+for command in (inspect, build, publish, watch, sync, notify, simulate):
     app.command()(command)
 app.add_typer(catalog_commands.app, name="catalog")
+catalog_commands.app.command("areas")(areas)
 app.command("recall")(catalog_commands.recall_scene)
 app.command("restore")(catalog_commands.restore_scene)
+catalog_commands.app.command("sign")(sign_link)
 
 LOGGING = {
     "version": 1,
@@ -37,7 +43,7 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"level": "INFO", "handlers": ["stderr"]},
-    "loggers": {"numexpr": {"level": "WARNING"}},
+    "loggers": {"numexpr": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
 }
 """For commands and for every server process alike."""
 
@@ -52,6 +58,10 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
+    catalog: Catalog = None,
+    transactions: Annotated[
+        bool, typer.Option("--transactions", help="Serve instead the STAC API that writes, to the bearer of a token.")
+    ] = False,
 ) -> None:
     """Serve tiles, the STAC API and the portal."""
     import uvicorn
@@ -60,10 +70,14 @@ def serve(
 
     os.environ["IMAGERY_NODE_HOME"] = str(home.resolve())
     read_settings(ImageryNodeSettings)
-    read_settings(CatalogSettings)
-    open_home(home, new=True).close()
+    if catalog:
+        os.environ["CATALOG_DATABASE"] = catalog
+    if read_settings(CatalogSettings).write_token is None and transactions:
+        typer.echo("CATALOG_WRITE_TOKEN: is needed for --transactions", err=True)
+        raise typer.Exit(BAD_CONFIGURATION)
+    open_home(home, new=True, read_only=not transactions).close()
     uvicorn.run(
-        "imagery_node.app:app_from_environment",
+        f"imagery_node.{'write_app' if transactions else 'app'}:app_from_environment",
         factory=True,
         host=host,
         port=port,

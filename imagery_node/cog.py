@@ -1,12 +1,11 @@
 """Cog: the parsed header of one tiled GeoTIFF: where each stored block lies and where its pixels lie on the ground."""
 
 import math
-import os
 import weakref
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from affine import Affine
@@ -16,6 +15,7 @@ from imagery_node import tiff
 from imagery_node.errors import UnreadableAssetError
 from imagery_node.georeference import Georeference, band_names, read_georeference
 from imagery_node.grid import TILE_SIDE, WEB_MERCATOR, WEB_MERCATOR_QUAD, Bounds, get_grid, to_web_mercator
+from imagery_node.source_file import Location, OpenFile, open_file
 
 MAX_SIDE = 200_000
 MAX_SAMPLES = 32
@@ -62,9 +62,11 @@ class Level:
 class Cog:
     """One file, opened: everything a reader must know except pixels."""
 
-    path: Path
-    version: tuple[int, int, int]
-    """Inode, size and time of change in ns: the path may name another file later."""
+    path: Location
+    length: int
+    """Of the file, bytes."""
+    version: Hashable
+    """The path may name another file later."""
     read: tiff.ReadRange = field(repr=False)
     read_at_once: tiff.ReadRange = field(repr=False)
     """As `read`, for who must not wait: raises BlockingIOError where the disk would have to be asked."""
@@ -137,66 +139,29 @@ class Cog:
         return float(np.hypot(*col)), float(np.hypot(*row))
 
 
-def open_cog(path: Path) -> Cog:
+def open_cog(location: Location) -> Cog:
     """Open a file and parse its header.
 
     Raises:
         UnreadableAssetError: The file is missing, cut short or not a tiled GeoTIFF of a known kind.
     """
+    file = open_file(location)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise UnreadableAssetError(f"{path.name}: {error.strerror}") from error
-    try:
-        status = os.fstat(descriptor)
-        readers = _file_reader(path, descriptor), _page_cache_reader(descriptor)
-        cog = _parse(path, readers, (status.st_ino, status.st_size, status.st_mtime_ns))
+        cog = _parse(location, file)
     except UnreadableAssetError as error:
-        os.close(descriptor)
-        raise UnreadableAssetError(f"{path.name}: {error}") from error
+        file.close()
+        raise UnreadableAssetError(f"{location.name}: {error}") from error
     except BaseException:
-        os.close(descriptor)
+        file.close()
         raise
     # Whoever still draws from an evicted Cog keeps it alive: the file closes when the last one lets go.
-    weakref.finalize(cog, os.close, descriptor)
+    weakref.finalize(cog, file.close)
     return cog
 
 
-def _file_reader(path: Path, descriptor: int) -> tiff.ReadRange:
-    """Read ranges of a local file; this and the next would change for an object store."""
-
-    def read(offset: int, length: int) -> bytes:
-        try:
-            data = os.pread(descriptor, length, offset)
-        except (OSError, OverflowError) as error:
-            raise UnreadableAssetError(f"{path.name}: cannot read byte {offset}: {error}") from error
-        if len(data) != length:
-            raise UnreadableAssetError(f"{path.name}: ends at byte {offset + len(data)} of {offset + length}")
-        return data
-
-    return read
-
-
-def _page_cache_reader(descriptor: int) -> tiff.ReadRange:
-    """Read ranges that the system holds in memory; none on a file system that cannot tell."""
-
-    def read(offset: int, length: int) -> bytes:
-        data = bytearray(length)
-        try:
-            found = os.preadv(descriptor, [data], offset, os.RWF_NOWAIT)
-        except (OSError, OverflowError) as error:
-            raise BlockingIOError(f"byte {offset} is not in memory") from error
-        if found != length:
-            raise BlockingIOError(f"byte {offset + found} is not in memory")
-        return bytes(data)
-
-    return read
-
-
-def _parse(path: Path, readers: tuple[tiff.ReadRange, tiff.ReadRange], version: tuple[int, int, int]) -> Cog:
+def _parse(location: Location, file: OpenFile) -> Cog:
     """Sort the directories of the file into levels and masks."""
-    read, read_at_once = readers
-    directories = tiff.read_directories(read, version[1])
+    directories = tiff.read_directories(file.read, file.length)
     if not directories:
         raise UnreadableAssetError("has no image")
     main = directories[0]
@@ -208,12 +173,13 @@ def _parse(path: Path, readers: tuple[tiff.ReadRange, tiff.ReadRange], version: 
     extra = main.numbers.get(tiff.EXTRA_SAMPLES)
     alpha_last = levels[0].samples > 1 and extra is not None and len(extra) > 0 and int(extra[-1]) in (1, 2)
     cog = Cog(
-        path=path,
-        version=version,
-        read=read,
-        read_at_once=read_at_once,
+        path=location,
+        length=file.length,
+        version=file.version,
+        read=file.read,
+        read_at_once=file.read_at_once,
         levels=tuple(levels),
-        georeference=read_georeference(main, path),
+        georeference=read_georeference(main, location),
         nodata=_nodata(main.text(tiff.GDAL_NODATA), levels[0].dtype),
         has_alpha=alpha_last,
         band_names=band_names(main.text(tiff.GDAL_METADATA), levels[0].samples - alpha_last),

@@ -1,16 +1,14 @@
 """CogCache: open files and decoded blocks, kept within bounds and shared by all threads."""
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from imagery_node.block import Block, decode_block
 from imagery_node.cog import Cog, open_cog
-from imagery_node.errors import UnreadableAssetError
+from imagery_node.source_file import Location, file_version
 
 T = TypeVar("T")
 
@@ -22,21 +20,21 @@ class CogCache:
         self._cogs = _Cache[Cog](header_count, weigh=lambda _: 1)
         self._blocks = _Cache[Block](block_bytes, weigh=lambda block: block.nbytes)
 
-    def open(self, path: Path) -> Cog:
+    def open(self, path: Location) -> Cog:
         """The parsed header of a file, read again when the path names another file.
 
         Raises:
             UnreadableAssetError: The file is missing or not a tiled GeoTIFF.
         """
-        return self._cogs.get(_key(path), lambda: open_cog(path))
+        return self._cogs.get((path, file_version(path)), lambda: open_cog(path))
 
-    def held(self, path: Path) -> Cog | None:
+    def held(self, path: Location) -> Cog | None:
         """The header of a file if it is here already.
 
         Raises:
             UnreadableAssetError: The file is missing.
         """
-        return self._cogs.held(_key(path))
+        return self._cogs.held((path, file_version(path)))
 
     def block(self, cog: Cog, level: int, row: int, col: int) -> Block:
         """One decoded block; its arrays are shared: read only.
@@ -45,14 +43,6 @@ class CogCache:
             UnreadableAssetError: The block cannot be read.
         """
         return self._blocks.get((cog.path, cog.version, level, row, col), lambda: decode_block(cog, level, row, col))
-
-
-def _key(path: Path) -> Hashable:
-    try:
-        status = os.stat(path)  # noqa: PTH116 - pathlib costs more than the rest of opening a file again
-    except OSError as error:
-        raise UnreadableAssetError(f"{path.name}: {error.strerror}") from error
-    return path, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class _Cache(Generic[T]):

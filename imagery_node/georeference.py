@@ -4,10 +4,8 @@ Source: OGC 19-008r4 GeoTIFF 1.1, §7 and annex B.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
-import rasterio
 from affine import Affine
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -16,7 +14,9 @@ from rasterio.errors import RasterioError
 
 from imagery_node import tiff
 from imagery_node.errors import UnreadableAssetError
+from imagery_node.gdal_file import open_geotiff, telling_failures
 from imagery_node.grid import to_web_mercator
+from imagery_node.source_file import Location
 
 _MODEL_TYPE, _RASTER_TYPE, _GEOGRAPHIC_CRS, _PROJECTED_CRS = 1024, 1025, 2048, 3072
 _PROJECTED, _GEOGRAPHIC = 1, 2
@@ -34,7 +34,7 @@ class Georeference:
     """Pixel corner (col, row) → (x, y)."""
 
 
-def read_georeference(directory: tiff.Directory, path: Path) -> Georeference:
+def read_georeference(directory: tiff.Directory, location: Location) -> Georeference:
     """The georeference of an image.
 
     Raises:
@@ -45,7 +45,7 @@ def read_georeference(directory: tiff.Directory, path: Path) -> Georeference:
     if keys.get(_RASTER_TYPE) == _PIXEL_IS_POINT:
         transform = transform * Affine.translation(-0.5, -0.5)
     code = keys.get({_PROJECTED: _PROJECTED_CRS, _GEOGRAPHIC: _GEOGRAPHIC_CRS}.get(keys.get(_MODEL_TYPE, 0), 0), 0)
-    crs = f"EPSG:{code}" if 0 < code < _USER_DEFINED else _spelt_out_crs(path)
+    crs = f"EPSG:{code}" if 0 < code < _USER_DEFINED else _spelt_out_crs(location)
     try:
         to_web_mercator(crs)
     except ProjError as error:
@@ -97,10 +97,10 @@ def _transform(directory: tiff.Directory) -> Affine:
     return transform
 
 
-def _spelt_out_crs(path: Path) -> str:
+def _spelt_out_crs(location: Location) -> str:
     """A CRS without a code of its own: GDAL knows how to put it together from the keys."""
     try:
-        with rasterio.open(path, driver="GTiff") as dataset:
+        with telling_failures(location), open_geotiff(location) as dataset:
             crs = dataset.crs
     except RasterioError as error:
         raise UnreadableAssetError(f"GDAL cannot read its CRS: {error}") from error

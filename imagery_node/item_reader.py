@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import attr
@@ -20,8 +19,10 @@ from rio_tiler.types import AssetInfo, BBox
 
 from imagery_node.errors import BadParameterError, BadRenderingError, UnreadableAssetError
 from imagery_node.expression import parse_expression, used_bands
+from imagery_node.gdal_file import open_geotiff, telling_failures
 from imagery_node.parameter import MAX_IMAGE_BYTES, MAX_IMAGE_PX, MAX_SOURCE_PX
 from imagery_node.scene_index import Scene, Snapshot
+from imagery_node.source_file import Location
 
 Values = TypeVar("Values", ImageData, PointData)
 
@@ -44,37 +45,40 @@ class OpenItem:
         """Keys of the assets that can be read."""
         return [key for key, asset in self.document["assets"].items() if "image/tiff" in asset.get("type", "")]
 
-    def path(self, key: str) -> Path:
+    def file(self, key: str) -> Location:
         """The file of a raster asset.
 
         Raises:
             InvalidAssetName: The item has none of that key.
         """
-        path = self.snapshot.raster(self.scene, key)
-        if path is None:
+        file = self.snapshot.raster(self.scene, key)
+        if file is None:
             raise InvalidAssetName(f"item {self.scene.item_id} has no asset {key!r}")
-        return path
+        return file
 
 
 @attr.s
 class GeoTiffReader(Reader):
     """rio-tiler's reader of one file, with the cost of a read known beforehand."""
 
+    file: Location = attr.ib(kw_only=True)
     cells_per_pixel: int = attr.ib(default=1, kw_only=True)
     dataset: Any = attr.ib(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Open the file with the one driver that leads nowhere else."""
+        """Open the file."""
         try:
-            self.dataset = self._ctx_stack.enter_context(rasterio.open(self.input, driver="GTiff"))
+            with telling_failures(self.file):
+                self.dataset = self._ctx_stack.enter_context(open_geotiff(self.file))
         except RasterioIOError as error:
-            raise UnreadableAssetError(f"{Path(self.input or '').name} cannot be opened") from error
+            raise UnreadableAssetError(f"{self.file.name} cannot be opened") from error
         super().__attrs_post_init__()  # type: ignore[no-untyped-call]
 
     def read(self, indexes: Sequence[int] | None = None, **options: Any) -> ImageData:  # type: ignore[override]
         """Read the whole image, reduced."""
         self._check_cost(self.dataset.width, self.dataset.height, indexes, options)
-        return self._named(super().read(indexes=indexes, **options), indexes)
+        with telling_failures(self.file):
+            return self._named(super().read(indexes=indexes, **options), indexes)
 
     def part(  # type: ignore[override]
         self,
@@ -93,7 +97,8 @@ class GeoTiffReader(Reader):
         if not (math.isfinite(width) and math.isfinite(height) and width > 0 and height > 0):
             raise BadParameterError("the box has no area in the item's reference system", limit="bbox")
         self._check_cost(width, height, indexes, options)
-        image = super().part(bbox, dst_crs=dst_crs, bounds_crs=bounds_crs, indexes=indexes, **options)
+        with telling_failures(self.file):
+            image = super().part(bbox, dst_crs=dst_crs, bounds_crs=bounds_crs, indexes=indexes, **options)
         return self._named(image, indexes)
 
     def point(  # type: ignore[override]
@@ -101,7 +106,8 @@ class GeoTiffReader(Reader):
     ) -> PointData:
         """Read the pixel at a place."""
         self._check_bands(indexes)
-        return self._named(super().point(lon, lat, indexes=indexes, **options), indexes)
+        with telling_failures(self.file):
+            return self._named(super().point(lon, lat, indexes=indexes, **options), indexes)
 
     def _named(self, values: Values, indexes: Sequence[int] | None) -> Values:
         """The values with the names of their bands: rio-tiler 9.4 gives each the name of the last."""
@@ -151,9 +157,8 @@ class ItemReader(MultiBaseReader):
         self.crs = WGS84_CRS
 
     def _get_asset_info(self, asset: str) -> AssetInfo:  # type: ignore[override]  # no options inside names
-        return AssetInfo(
-            url=str(self.input.path(asset)), name=asset, media_type=None, reader_options={}, method_options={}
-        )
+        file = self.input.file(asset)
+        return AssetInfo(url=file.name, name=asset, media_type=None, reader_options={"file": file}, method_options={})
 
     def preview(self, *arguments: Any, expression: str | None = None, **options: Any) -> ImageData:
         """See `MultiBaseReader.preview`."""

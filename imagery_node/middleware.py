@@ -1,6 +1,6 @@
 """What every answer carries: cross-origin permission and browser protection."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -8,6 +8,7 @@ _CORS = (
     (b"access-control-allow-origin", b"*"),
     (
         b"access-control-expose-headers",
+        b"Accept-Ranges, Content-Disposition, Content-Length, Content-Range, "
         b"ETag, Imagery-Date, Imagery-Complete, Retry-After, Server-Timing, X-Request-ID",
     ),
 )
@@ -20,17 +21,9 @@ _EVERY_ANSWER = (
 _PREFLIGHT = (
     *_EVERY_ANSWER,
     (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
-    (b"access-control-allow-headers", b"Content-Type, If-None-Match, Range"),
+    (b"access-control-allow-headers", b"Authorization, Content-Type, If-None-Match, Range"),
     (b"access-control-max-age", b"86400"),
     (b"content-length", b"0"),
-)
-_PAGE = (
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-        b"font-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'",
-    ),
-    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 
 Header = tuple[bytes, bytes]
@@ -42,8 +35,10 @@ class AnswerHeadersMiddleware:
     The node is a public, read-only edition without credentials, so any origin may read.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, picture_origins: Sequence[str] = ()) -> None:
+        """`picture_origins`: the other hosts whose thumbnails pages show."""
         self.app = app
+        self._page = _page_headers(picture_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer a preflight."""
@@ -59,11 +54,23 @@ class AnswerHeadersMiddleware:
             if message["type"] == "http.response.start":
                 headers: list[Header] = message["headers"]
                 own = [header for header in headers if not header[0].startswith(b"access-control-")]
-                page = _PAGE if any(n == b"content-type" and v.startswith(b"text/html") for n, v in own) else ()
+                page = self._page if any(n == b"content-type" and v.startswith(b"text/html") for n, v in own) else ()
                 message["headers"] = [*own, *_EVERY_ANSWER, *page]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+def _page_headers(picture_origins: Sequence[str]) -> tuple[Header, ...]:
+    pictures = " ".join(["'self'", "data:", "blob:", *picture_origins])
+    policy = (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {pictures}; connect-src 'self'; "
+        "font-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
+    )
+    return (
+        (b"content-security-policy", policy.encode()),
+        (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+    )
 
 
 def _has(headers: Iterable[Header], name: bytes) -> bool:

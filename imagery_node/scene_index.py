@@ -1,17 +1,21 @@
 """What the node may show right now: layers, the scenes under a tile, and the files of their assets."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from catalog.asset_place import asset_place
 from catalog.errors import CatalogError, UnknownItemError
-from catalog.item import acquired, asset_path, item_version
+from catalog.item import acquired, item_version
 from catalog.search import BoundingBox, Footprint, Interval, ItemStore, Search
 from catalog.timestamp import format_datetime
 from imagery_node.errors import BadRenderingError, NotFoundError, SupersededError, UnreadableAssetError
+from imagery_node.http_ranges import HttpRanges
 from imagery_node.layer import Layer, make_layers
+from imagery_node.source_file import Location, RemoteFile
 from imagery_node.when import ALWAYS, When, whole_day
 
 WORLD: BoundingBox = (-180.0, -90.0, 180.0, 90.0)
@@ -39,17 +43,35 @@ class SceneList(NamedTuple):
     """False: more scenes lie here than one tile may draw from."""
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where the files of assets may lie, and the way to read remote ones."""
+
+    home: Path
+    asset_roots: tuple[Path, ...] = ()
+    remote_stores: tuple[str, ...] = ()
+    ranges: HttpRanges = field(default_factory=HttpRanges)
+
+    def find(self, item: dict[str, Any], key: str) -> Location:
+        """The file of an asset.
+
+        Raises:
+            CatalogError: It has no such asset, its file is gone, or its href leads where nothing may be read.
+        """
+        place = asset_place(item, key, home=self.home, asset_roots=self.asset_roots, remote_stores=self.remote_stores)
+        return RemoteFile(place, self.ranges) if isinstance(place, str) else place
+
+
 class Snapshot:
     """The catalogue at one sequence number; never changes, so that everything may be remembered."""
 
-    def __init__(self, store: ItemStore, sequence: int, *, home: Path, asset_roots: Sequence[Path]) -> None:
+    def __init__(self, store: ItemStore, sequence: int, places: Places) -> None:
         self.sequence = sequence
         self._store = store
-        self._home = home
-        self._asset_roots = asset_roots
+        self._places = places
         self.item: Callable[[str, str], dict[str, Any]] = lru_cache(_ITEMS_KEPT)(store.item)
         self.collection: Callable[[str], dict[str, Any]] = lru_cache(_ITEMS_KEPT)(store.collection)
-        self.raster: Callable[[Scene, str], Path | None] = lru_cache(_ITEMS_KEPT)(self._raster)
+        self.raster: Callable[[Scene, str], Location | None] = lru_cache(_ITEMS_KEPT)(self._raster)
         self.newest_item: Callable[[str], dict[str, Any] | None] = lru_cache(_ITEMS_KEPT)(self._newest_item)
         self.finest_gsd_m: Callable[[Layer], float | None] = lru_cache(_ITEMS_KEPT)(self._finest_gsd_m)
 
@@ -127,7 +149,7 @@ class Snapshot:
             raise SupersededError(f"item {scene.item_id} has another version than {scene.version} now")
         return item
 
-    def _raster(self, scene: Scene, key: str) -> Path | None:
+    def _raster(self, scene: Scene, key: str) -> Location | None:
         """The file of a raster asset; None when the scene has no such asset.
 
         Raises:
@@ -139,23 +161,12 @@ class Snapshot:
         if key not in item["assets"]:
             return None
         try:
-            path = self.file(item, key)
-        except NotFoundError as error:
-            raise UnreadableAssetError(str(error)) from error
-        if path.suffix.lower() not in _RASTER_SUFFIXES:
-            raise BadRenderingError(f"asset {key} of item {scene.item_id} is not a raster")
-        return path
-
-    def file(self, item: dict[str, Any], key: str) -> Path:
-        """The file of any asset of an item.
-
-        Raises:
-            NotFoundError: It has no such asset, its file is gone, or its href leads where nothing may be read.
-        """
-        try:
-            return asset_path(item, key, home=self._home, asset_roots=self._asset_roots)
+            file = self._places.find(item, key)
         except CatalogError as error:
-            raise NotFoundError(f"the file of asset {key!r} of item {item['id']} is not here") from error
+            raise UnreadableAssetError(f"the file of asset {key!r} of item {item['id']} is not here") from error
+        if file.suffix.lower() not in _RASTER_SUFFIXES:
+            raise BadRenderingError(f"asset {key} of item {scene.item_id} is not a raster")
+        return file
 
     def _newest_item(self, collection: str) -> dict[str, Any] | None:
         """The newest item of a collection; None when it holds none."""
@@ -175,10 +186,9 @@ class Snapshot:
 class SceneIndex:
     """Gives the newest snapshot of the catalogue; asking is cheap enough for every tile."""
 
-    def __init__(self, store: ItemStore, *, home: Path, asset_roots: Sequence[Path] = ()) -> None:
+    def __init__(self, store: ItemStore, places: Places) -> None:
         self.store = store
-        self._home = home
-        self._asset_roots = tuple(asset_roots)
+        self._places = places
         self._newest = self._take(store.sequence())
 
     def newest(self) -> Snapshot:
@@ -190,4 +200,4 @@ class SceneIndex:
         return snapshot
 
     def _take(self, sequence: int) -> Snapshot:
-        return Snapshot(self.store, sequence, home=self._home, asset_roots=self._asset_roots)
+        return Snapshot(self.store, sequence, self._places)

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from imagery_node.mosaic import Picture, draw
 from imagery_node.rendering import Rendering
 from imagery_node.renders import complete
 from imagery_node.scene_index import Scene, SceneIndex, SceneList, Snapshot
+from imagery_node.source_file import Location, RemoteFile
 from imagery_node.tile_cache import TileCache
 from imagery_node.tile_request import TileRequest
 from imagery_node.verbatim import stored_tile
@@ -52,7 +52,7 @@ class Plan:
     headers: tuple[Header, ...]
     may_be_stored: bool
     """False once no stored block was found to be this tile."""
-    file: Path | None = None
+    file: Location | None = None
     """Where the stored block may be; None until someone looked."""
 
 
@@ -174,7 +174,10 @@ class TileService:
                 return stored_tile(cog, plan.request.tile, plan.request.format or "jpeg", at_once=True)
             except BlockingIOError:
                 pass
-        return await self._reading.run(partial(self._read_stored, snapshot, plan))
+        stored = self._tiles.get(plan.etag) or await self._reading.run(partial(self._read_stored, snapshot, plan))
+        if stored and isinstance(plan.file, RemoteFile):  # of others the system holds the blocks in memory
+            self._tiles.put(plan.etag, stored)
+        return stored
 
     def _read_stored(self, snapshot: Snapshot, plan: Plan) -> bytes | None:
         plan.file = snapshot.raster(plan.scenes.scenes[0], plan.rendering.asset)
@@ -206,8 +209,8 @@ class TileService:
         return draw(sources, request.grid.bounds(request.tile), (side, side), plan.rendering, self._cogs, given_up)
 
     def _open(self, snapshot: Snapshot, scene: Scene, asset: str) -> Cog | None:
-        path = snapshot.raster(scene, asset)
-        return self._cogs.open(path) if path else None
+        file = snapshot.raster(scene, asset)
+        return self._cogs.open(file) if file else None
 
     def _finish(self, lane: str, status: int, plan: Plan, body: bytes = b"") -> Answer:
         self.counts[lane] += 1

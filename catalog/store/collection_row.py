@@ -9,9 +9,9 @@ import apsw
 import orjson
 
 from catalog.errors import UnknownCollectionError
-from catalog.search import BoundingBox
-from catalog.store.selection import from_microseconds
-from catalog.timestamp import format_datetime
+from catalog.extent import BoundingBox
+from catalog.timestamp import format_datetime, from_microseconds
+from catalog.wording import wording_of
 
 
 def read_collection(connection: apsw.Connection, collection: str) -> dict[str, Any]:
@@ -38,26 +38,37 @@ def read_collection(connection: apsw.Connection, collection: str) -> dict[str, A
 def put_collection(connection: apsw.Connection, document: dict[str, Any]) -> bool:
     """Add or replace a document; True when that changed anything."""
     connection.execute(
-        "INSERT INTO collection(id, document) VALUES (?1, ?2)"
-        " ON CONFLICT(id) DO UPDATE SET document = ?2 WHERE document IS NOT ?2",
-        (document["id"], orjson.dumps(document)),
+        "INSERT INTO collection(id, document, wording) VALUES (?1, ?2, ?3)"
+        " ON CONFLICT(id) DO UPDATE SET document = ?2, wording = ?3 WHERE document IS NOT ?2",
+        (document["id"], orjson.dumps(document), wording_of(document)),
     )
     return connection.changes() > 0
 
 
-def widen_extent(connection: apsw.Connection, collection: str, bounds: BoundingBox) -> None:
-    """Let the collection's extent reach around a new footprint."""
+def note_added(connection: apsw.Connection, collection: str, around: BoundingBox, *, count: int = 1) -> None:
+    """So many items came to a collection, inside the box `around`."""
+    west, south, east, north = _unrolled(around)
     connection.execute(
-        "UPDATE collection SET west = min(coalesce(west, ?1), ?1), south = min(coalesce(south, ?2), ?2),"
-        " east = max(coalesce(east, ?3), ?3), north = max(coalesce(north, ?4), ?4) WHERE id = ?5",
-        (*bounds, collection),
+        "UPDATE collection SET items = items + ?, west = min(coalesce(west, ?2), ?2),"
+        " south = min(coalesce(south, ?3), ?3), east = max(coalesce(east, ?4), ?4),"
+        " north = max(coalesce(north, ?5), ?5) WHERE id = ?6",
+        (count, west, south, east, north, collection),
     )
 
 
-def measure_extent(connection: apsw.Connection, collection: str) -> None:
-    """Set the collection's extent from all its items, after one was taken away or moved."""
+def note_removed(connection: apsw.Connection, collection: str, around: BoundingBox, *, count: int = 1) -> None:
+    """So many items left a collection, whose boxes lay inside `around`: its extent may have become smaller."""
+    west, south, east, north = _unrolled(around)
+    connection.execute("UPDATE collection SET items = items - ? WHERE id = ?", (count, collection))
     connection.execute(
-        "UPDATE collection SET (west, south, east, north) ="
-        " (SELECT min(west), min(south), max(east), max(north) FROM item WHERE collection = ?1) WHERE id = ?1",
-        (collection,),
+        "UPDATE collection SET (west, south, east, north) = (SELECT min(iif(west > east, -180, west)), min(south),"
+        " max(iif(west > east, 180, east)), max(north) FROM item WHERE collection = ?1)"
+        " WHERE id = ?1 AND (west >= ?2 OR south >= ?3 OR east <= ?4 OR north <= ?5)",
+        (collection, west, south, east, north),
     )
+
+
+def _unrolled(box: BoundingBox) -> BoundingBox:
+    """Without crossing the antimeridian: all around the earth instead."""
+    west, south, east, north = box
+    return box if west <= east else (-180.0, south, 180.0, north)

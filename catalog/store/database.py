@@ -6,47 +6,66 @@ import secrets
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import apsw
 
-from catalog.errors import DiskFullError, StoreUnavailableError
+from catalog.errors import DiskFullError, SlowSearchError, StoreUnavailableError
+from catalog.store.column import VALUE_COLUMNS
 
 DATABASE_FILE = "catalog.db"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT_MS = 10_000
 CACHE_KIB = 16 * 1024
+
+_PAGE_BYTES = 8192
+"""An item's document has some two thousand bytes: one would fill a page of 4096 half, three fill one of these."""
 
 _STEPS_BETWEEN_CHECKS = 1000
 """Of SQLite's machine: some ten microseconds."""
 
 _DAMAGE = (apsw.CorruptError, apsw.NotADBError)
 
+_TYPES = {"number": "REAL", "text": "TEXT", "time": "INTEGER"}
+_VALUES = ", ".join(f"{queryable.column} {_TYPES[queryable.kind]}" for queryable in VALUE_COLUMNS)
+
 # `reverse_us` is minus the acquisition time in microseconds: ascending is newest first, which lets one row-value
-# comparison continue a page. An item has the row 2 * key in `place`; across the antimeridian also 2 * key + 1.
+# comparison continue a page. Other times are microseconds. `west` > `east` crosses the antimeridian.
+# An item has the row 2 * key in `place`; across the antimeridian also 2 * key + 1.
+# `words` finds trigrams in id and title; `wording` holds what many items have in common.
 _SCHEMA = f"""
 CREATE TABLE fact(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE collection(
-    id TEXT PRIMARY KEY, document BLOB NOT NULL, west REAL, south REAL, east REAL, north REAL
+    id TEXT PRIMARY KEY, document BLOB NOT NULL, wording TEXT NOT NULL, items INTEGER NOT NULL DEFAULT 0,
+    west REAL, south REAL, east REAL, north REAL
 ) WITHOUT ROWID;
 CREATE TABLE item(
-    key INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT NOT NULL, version TEXT NOT NULL,
-    reverse_us INTEGER NOT NULL, gsd_m REAL NOT NULL, cloud_cover REAL,
-    west REAL NOT NULL, south REAL NOT NULL, east REAL NOT NULL, north REAL NOT NULL, geometry BLOB NOT NULL
+    key INTEGER PRIMARY KEY, wording INTEGER NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL,
+    version TEXT NOT NULL, reverse_us INTEGER NOT NULL, gsd_m REAL NOT NULL,
+    west REAL NOT NULL, south REAL NOT NULL, east REAL NOT NULL, north REAL NOT NULL,
+    {_VALUES}, geometry BLOB NOT NULL, datetime INTEGER AS (-reverse_us)
 );
 CREATE UNIQUE INDEX item_id ON item(collection, id);
 CREATE INDEX item_newest ON item(reverse_us, collection, id);
 CREATE INDEX item_newest_of_collection ON item(collection, reverse_us, id);
 CREATE TABLE document(key INTEGER PRIMARY KEY, document BLOB NOT NULL);
 CREATE VIRTUAL TABLE place USING rtree(box, west, east, south, north, first, last);
+CREATE VIRTUAL TABLE words USING fts5(text, tokenize = 'trigram', content = '', detail = 'none', columnsize = 0);
+CREATE TABLE wording(
+    key INTEGER PRIMARY KEY, collection TEXT NOT NULL, text TEXT NOT NULL, UNIQUE(collection, text)
+);
+CREATE TABLE field(
+    collection TEXT NOT NULL, name TEXT NOT NULL, types TEXT NOT NULL, texts TEXT, PRIMARY KEY(collection, name)
+) WITHOUT ROWID;
 CREATE TABLE tombstone(
     collection TEXT NOT NULL, id TEXT NOT NULL, sequence INTEGER NOT NULL, document BLOB NOT NULL,
     PRIMARY KEY(collection, id)
 ) WITHOUT ROWID;
 CREATE TABLE change(
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, action TEXT NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL,
-    version TEXT NOT NULL, changed TEXT NOT NULL, reason TEXT
+    version TEXT NOT NULL, changed TEXT NOT NULL, reason TEXT,
+    west REAL NOT NULL, south REAL NOT NULL, east REAL NOT NULL, north REAL NOT NULL
 );
 CREATE TABLE loaded(file TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE claim(scene TEXT PRIMARY KEY, fence INTEGER NOT NULL, lock TEXT, heartbeat REAL NOT NULL) WITHOUT ROWID;
@@ -56,12 +75,6 @@ PRAGMA user_version = {SCHEMA_VERSION};
 
 class DamagedDatabaseError(StoreUnavailableError):
     """The file is not a sound database of this program."""
-
-
-class SlowSearchError(StoreUnavailableError):
-    """A search ran into its deadline."""
-
-    transient = True
 
 
 class Database:
@@ -93,6 +106,7 @@ class Database:
         """Make the file with its schema unless it is there; its change feed goes on behind `first_sequence`."""
         with translated():
             connection = self._connect(create=True)
+            connection.pragma("page_size", _PAGE_BYTES)
             connection.pragma("journal_mode", "wal")
             with immediate(connection):
                 if connection.pragma("user_version") == 0:
@@ -170,14 +184,39 @@ def immediate(connection: apsw.Connection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def deadline(connection: apsw.Connection, limit_s: float) -> Iterator[None]:
-    """Interrupt a statement that still runs after so many seconds."""
+def deadline(connection: apsw.Connection, limit_s: float, advice: str) -> Iterator[Callable[[], None]]:
+    """Interrupt a statement that still runs after so many seconds; gives what to call between statements.
+
+    Raises:
+        SlowSearchError: The time is over; it ends with `advice`.
+    """
     end_s = time.monotonic() + limit_s
+    refusal = SlowSearchError(f"the search takes too long: it was given up after {limit_s:g} s; {advice}")
+
+    def check() -> None:
+        if time.monotonic() > end_s:
+            raise refusal
+
     connection.set_progress_handler(lambda: time.monotonic() > end_s, _STEPS_BETWEEN_CHECKS)
     try:
-        yield
+        check()
+        yield check
+    except apsw.InterruptError as error:
+        raise refusal from error
     finally:
         connection.set_progress_handler(None)
+
+
+def within_steps(connection: apsw.Connection, steps: int, query: str, values: Sequence[object]) -> int | None:
+    """The number that a query gives, or None when it takes more steps of SQLite's machine."""
+    left = iter(range(steps // _STEPS_BETWEEN_CHECKS))
+    connection.set_progress_handler(lambda: next(left, None) is None, _STEPS_BETWEEN_CHECKS, id=within_steps)
+    try:
+        return int(connection.execute(query, values).get)
+    except apsw.InterruptError:
+        return None
+    finally:
+        connection.set_progress_handler(None, id=within_steps)
 
 
 @contextlib.contextmanager
@@ -189,8 +228,6 @@ def translated() -> Iterator[None]:
         raise DamagedDatabaseError(
             f"the catalogue is damaged: {error}; it is rebuilt when it is next opened"
         ) from error
-    except apsw.InterruptError as error:
-        raise SlowSearchError("the search takes too long; ask for less at once") from error
     except apsw.FullError as error:
         raise DiskFullError("the disk is full: the catalogue was not changed") from error
     except apsw.Error as error:

@@ -3,26 +3,38 @@
 Every function works inside the caller's transaction.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import apsw
 
-from catalog.search import Action, Change, Footprint
+from catalog.checked_item import CheckedItem
+from catalog.search import Change
+from catalog.store.row import ground
 from catalog.timestamp import format_datetime, parse_datetime
 
-_COLUMNS = "sequence, action, change.collection, change.id, version, changed, reason"
+_COLUMNS = "sequence, action, change.collection, change.id, version, changed, reason, west, south, east, north"
+_INSERT = (
+    "INSERT INTO change(action, collection, id, version, changed, reason, west, south, east, north)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
-def record(
-    connection: apsw.Connection, action: Action, footprint: Footprint, when: datetime, reason: str | None = None
-) -> Change:
-    """Add an entry."""
-    values = (action, footprint.collection, footprint.item_id, footprint.version, format_datetime(when), reason)
-    connection.execute(
-        "INSERT INTO change(action, collection, id, version, changed, reason) VALUES (?, ?, ?, ?, ?, ?)", values
+def record(connection: apsw.Connection, change: Change) -> Change:
+    """Add an entry; the same with its sequence number."""
+    connection.execute(_INSERT, _values(change))
+    return replace(change, sequence=connection.last_insert_rowid())
+
+
+def record_published(connection: apsw.Connection, items: Iterable[CheckedItem], when: datetime) -> None:
+    """Add an entry for each of many new items."""
+    changed = format_datetime(when)
+    connection.executemany(
+        _INSERT,
+        [("publish", item.collection, item.item_id, item.version, changed, None, *ground(item)) for item in items],
     )
-    return _change((connection.last_insert_rowid(), *values))
 
 
 def read_changes(connection: apsw.Connection, since: int, limit: int) -> list[Change]:
@@ -53,6 +65,11 @@ def raise_sequence(connection: apsw.Connection) -> None:
     connection.execute("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'change'")
 
 
+def _values(change: Change) -> tuple[Any, ...]:
+    when = format_datetime(change.changed)
+    return (change.action, change.collection, change.item_id, change.version, when, change.reason, *change.bbox)
+
+
 def _change(values: tuple[Any, ...]) -> Change:
-    sequence, action, collection, item_id, version, changed, reason = values
-    return Change(sequence, action, collection, item_id, version, parse_datetime(changed), reason)
+    sequence, action, collection, item_id, version, changed, reason, *bbox = values
+    return Change(sequence, action, collection, item_id, version, parse_datetime(changed), reason, tuple(bbox))

@@ -11,19 +11,29 @@ from typing import Any
 import apsw
 import orjson
 
-from catalog.errors import ItemExistsError, UnknownCollectionError, UnknownItemError
-from catalog.item import check_item
-from catalog.search import Action, BoundingBox, Change, Footprint, Interval, Page, Search
+from catalog.checked_item import CheckedItem
+from catalog.errors import ItemExistsError, UnknownItemError
+from catalog.item import checked_item
+from catalog.search import BoundingBox, Bucket, Change, Field, Footprint, Interval, Page, Search
 from catalog.store import feed, row
+from catalog.store.aggregate import check_names
+from catalog.store.bulk import load_items
 from catalog.store.claim import LEASE_S, ClaimBook
-from catalog.store.collection_row import measure_extent, put_collection, read_collection, widen_extent
+from catalog.store.collection_row import put_collection, read_collection
 from catalog.store.database import Database, deadline, immediate, translated
-from catalog.store.selection import TokenBook, check_search, find_footprints, matches
+from catalog.store.finding import Finding
+from catalog.store.footprint import find_footprints
+from catalog.store.listing import list_item, recall_item, restored_item
+from catalog.store.selection import Selection, check_search
+from catalog.store.token_book import TokenBook
+from catalog.store.vocabulary import read_fields
 
 SEARCH_DEADLINE_S = 10.0
 """L03; measured over the database's work, between two chunks of geometries at the latest."""
 
 _PAGE = 500
+_CONTENT = ("place", "document", "item", "wording", "field", "tombstone", "collection", "loaded")
+"""Tables of what is held."""
 
 
 class SqliteStore:
@@ -51,6 +61,21 @@ class SqliteStore:
         with self._writing() as connection:
             _put_collections(connection, [document])
 
+    def remove_collection(self, collection: str) -> None:
+        """See `ItemStore`."""
+        with self._writing() as connection:
+            read_collection(connection, collection)
+            if connection.execute("SELECT EXISTS (SELECT 1 FROM item WHERE collection = ?)", (collection,)).get:
+                raise ItemExistsError(f"collection {collection} holds items; remove them first")
+            for table, column in (
+                ("tombstone", "collection"),
+                ("wording", "collection"),
+                ("field", "collection"),
+                ("collection", "id"),
+            ):
+                connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (collection,))  # noqa: S608
+            feed.raise_sequence(connection)
+
     def item(self, collection: str, item_id: str) -> dict[str, Any]:
         """See `ItemStore`."""
         with self._reading() as connection:
@@ -60,16 +85,23 @@ class SqliteStore:
     def search(self, search: Search) -> Page:
         """See `ItemStore`."""
         selection = check_search(search)
-        after = self._tokens.read(search, search.token) if search.token is not None else None
-        with self._reading() as connection, deadline(connection, SEARCH_DEADLINE_S):
-            found = list(islice(matches(connection, selection, after), selection.limit + 1))
-            shown = found[: selection.limit]
-            items = [
-                orjson.loads(connection.execute("SELECT document FROM document WHERE key = ?", (match[0],)).get)
-                for match in shown
-            ]
-        more = len(found) > len(shown)
-        return Page(items, self._tokens.write(search, shown[-1][1:4]) if more else None)
+        behind, matched = self._tokens.read(search, search.token) if search.token is not None else (None, None)
+        with self._finding(selection) as finding:
+            found, more, counted = finding.page(behind, count=behind is None)
+            items = finding.documents(found)
+        matched = counted if behind is None else matched
+        return Page(items, self._tokens.write(search, found[-1][2:], matched) if more else None, matched)
+
+    def aggregate(self, search: Search, names: Sequence[str]) -> dict[str, list[Bucket]]:
+        """See `ItemStore`."""
+        check_names(names)
+        with self._finding(check_search(search)) as finding:
+            return finding.buckets(names)
+
+    def fields(self, collections: Sequence[str] = ()) -> list[Field]:
+        """See `ItemStore`."""
+        with self._reading() as connection:
+            return read_fields(connection, collections)
 
     def footprints(
         self,
@@ -93,18 +125,16 @@ class SqliteStore:
 
     def register(self, item: dict[str, Any], *, fence: int | None = None) -> Change:
         """See `ItemStore`."""
-        footprint = check_item(item)
+        checked = checked_item(item)
         with self._writing() as connection:
             if fence is not None:
-                _check_fence(connection, footprint.item_id, fence)
-            connection.execute(
-                "DELETE FROM tombstone WHERE collection = ? AND id = ?", (footprint.collection, footprint.item_id)
-            )
-            return _list(connection, item, footprint)
+                _check_fence(connection, checked.item_id, fence)
+            restored_item(connection, checked.collection, checked.item_id)
+            return list_item(connection, checked)
 
     def load(
         self,
-        items: Iterable[dict[str, Any]],
+        items: Iterable[dict[str, Any] | CheckedItem],
         *,
         collections: Iterable[dict[str, Any]] = (),
         file: str | None = None,
@@ -114,7 +144,7 @@ class SqliteStore:
             _put_collections(connection, collections)
             if file is not None:
                 connection.execute("INSERT INTO loaded VALUES (?)", (file,))
-            return _load(connection, items)
+            return load_items(connection, items)
 
     def loaded_files(self) -> set[str]:
         """See `ItemStore`."""
@@ -124,7 +154,7 @@ class SqliteStore:
     def refill(
         self,
         collections: Iterable[dict[str, Any]],
-        items: Iterable[dict[str, Any]],
+        items: Iterable[dict[str, Any] | CheckedItem],
         recalled: Iterable[Change],
         *,
         loaded: Iterable[str] = (),
@@ -133,31 +163,29 @@ class SqliteStore:
         with self._writing() as connection:
             if connection.execute("SELECT EXISTS (SELECT 1 FROM collection)").get:
                 feed.raise_sequence(connection)
-            for table in ("place", "document", "item", "tombstone", "collection", "loaded"):
+            for table in _CONTENT:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
+            connection.execute("INSERT INTO words(words) VALUES ('delete-all')")
             _put_collections(connection, collections)
             connection.executemany("INSERT INTO loaded VALUES (?)", [(file,) for file in loaded])
-            _load(connection, items)
+            load_items(connection, items)
             for change in recalled:
                 with contextlib.suppress(UnknownItemError):  # its files are gone
-                    _recall(connection, change.collection, change.item_id, change.reason, change.changed)
+                    recall_item(connection, change.collection, change.item_id, change.reason, change.changed)
             return int(connection.execute("SELECT count(*) FROM item").get)
 
     def recall(self, collection: str, item_id: str, *, reason: str) -> Change:
         """See `ItemStore`."""
         with self._writing() as connection:
-            return _recall(connection, collection, item_id, reason, datetime.now(UTC))
+            return recall_item(connection, collection, item_id, reason, datetime.now(UTC))
 
     def restore(self, collection: str, item_id: str) -> Change:
         """See `ItemStore`."""
         with self._writing() as connection:
-            found: Any = connection.execute(
-                "DELETE FROM tombstone WHERE collection = ? AND id = ? RETURNING document", (collection, item_id)
-            ).fetchall()
-            if not found:
+            item = restored_item(connection, collection, item_id)
+            if item is None:
                 raise UnknownItemError(f"item {item_id!r:.140} of {collection!r:.140} is not recalled")
-            item = orjson.loads(found[0][0])
-            return _list(connection, item, check_item(item), action="restore")
+            return list_item(connection, checked_item(item), "restore")
 
     def tombstones(self) -> list[Change]:
         """See `ItemStore`."""
@@ -203,6 +231,14 @@ class SqliteStore:
             yield connection
 
     @contextlib.contextmanager
+    def _finding(self, selection: Selection) -> Iterator[Finding]:
+        with (
+            self._reading() as connection,
+            deadline(connection, SEARCH_DEADLINE_S, selection.advice) as check_time,
+        ):
+            yield Finding(connection, selection, check_time)
+
+    @contextlib.contextmanager
     def _writing(self) -> Iterator[apsw.Connection]:
         connection = self._connection()
         with translated(), immediate(connection):
@@ -218,53 +254,3 @@ def _put_collections(connection: apsw.Connection, documents: Iterable[dict[str, 
     changed = [put_collection(connection, document) for document in documents]
     if any(changed):
         feed.raise_sequence(connection)
-
-
-def _list(
-    connection: apsw.Connection, item: dict[str, Any], footprint: Footprint, *, action: Action | None = None
-) -> Change:
-    if connection.execute("SELECT 1 FROM collection WHERE id = ?", (footprint.collection,)).get is None:
-        raise UnknownCollectionError(f"item {footprint.item_id}: there is no collection {footprint.collection!r}")
-    replaced = row.put_item(connection, item, footprint)
-    if replaced:
-        measure_extent(connection, footprint.collection)
-    else:
-        widen_extent(connection, footprint.collection, footprint.geometry.bounds)
-    return feed.record(connection, action or _listing(replaced), footprint, datetime.now(UTC))
-
-
-def _load(connection: apsw.Connection, items: Iterable[dict[str, Any]]) -> int:
-    """List many items, but keep those recalled that are recalled."""
-    known = {name for (name,) in connection.execute("SELECT id FROM collection")}
-    recalled = set(connection.execute("SELECT collection, id FROM tombstone"))
-    now, count, touched = datetime.now(UTC), 0, set()
-    for item in items:
-        footprint = check_item(item)
-        if footprint.collection not in known:
-            raise UnknownCollectionError(f"item {footprint.item_id}: there is no collection {footprint.collection!r}")
-        if (footprint.collection, footprint.item_id) in recalled:
-            connection.execute(
-                "UPDATE tombstone SET document = ? WHERE collection = ? AND id = ?",
-                (orjson.dumps(item), footprint.collection, footprint.item_id),
-            )
-            continue
-        feed.record(connection, _listing(row.put_item(connection, item, footprint)), footprint, now)
-        touched.add(footprint.collection)
-        count += 1
-    for collection in touched:
-        measure_extent(connection, collection)
-    return count
-
-
-def _listing(replaced: bool) -> Action:
-    return "replace" if replaced else "publish"
-
-
-def _recall(connection: apsw.Connection, collection: str, item_id: str, reason: str | None, when: datetime) -> Change:
-    key, document = row.read_document(connection, collection, item_id)
-    footprint = check_item(orjson.loads(document))
-    row.remove_item(connection, key)
-    measure_extent(connection, collection)
-    change = feed.record(connection, "recall", footprint, when, reason)
-    connection.execute("INSERT INTO tombstone VALUES (?, ?, ?, ?)", (collection, item_id, change.sequence, document))
-    return change

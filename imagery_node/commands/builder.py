@@ -17,7 +17,7 @@ from catalog.settings import CatalogSettings
 from cog_builder.elevation import ConstantHeight, DemFile, Elevation
 from cog_builder.pipeline import Progress
 from cog_builder.settings import CogBuilderSettings, read_profile
-from imagery_node.commands.catalog import DEFAULT_HOME, Home, open_home, read_settings
+from imagery_node.commands.catalog import DEFAULT_HOME, Catalog, Home, open_home, read_settings
 from imagery_node.commands.engine import LOCAL, Heed, open_engine
 from imagery_node.commands.inbox import Inbox
 from imagery_node.commands.inspection import inspect_delivery
@@ -101,6 +101,7 @@ def build(
 def publish(
     paths: Paths,
     home: Home = DEFAULT_HOME,
+    catalog: Catalog = None,
     dem: Dem = None,
     height: Height = None,
     workers: Workers = None,
@@ -117,7 +118,7 @@ def publish(
     )
     elevation = _elevation(dem, height, settings)
     with Report(as_json, total=len(paths)) as report, _builder(settings, elevation, dask, report.progress) as builder:
-        publisher = _publisher(home, builder, replace=replace)
+        publisher = _publisher(home, catalog, builder, replace=replace)
         if settings.balance == "none":
             builder.engine.each(paths, lambda path: report.tell(publisher.publish(path)))
             return
@@ -128,6 +129,7 @@ def publish(
 def watch(
     inbox: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder that deliveries arrive in.")],
     home: Home = DEFAULT_HOME,
+    catalog: Catalog = None,
     once: Annotated[bool, typer.Option("--once", help="Publish what is complete now, then end.")] = False,
     settle: Annotated[
         float, typer.Option(min=0, max=86_400, help="Seconds without a change that make a delivery complete.")
@@ -152,7 +154,7 @@ def watch(
         Report(as_json, total=None) as report,
         _builder(settings, elevation, dask, report.progress, stop.heed) as builder,
     ):
-        publisher = _publisher(home, builder)
+        publisher = _publisher(home, catalog, builder)
         with _only_watch_of(publisher.home), stop.listening():
             logger.info("watching %s for %s", inbox, home)
             Watch(Inbox(inbox.absolute(), settle_s=settle), publisher, report, stop).run(once=once, poll_s=poll)
@@ -192,10 +194,10 @@ def _builder(
         yield Builder(engine, elevation, settings, progress)
 
 
-def _publisher(home: Path, builder: Builder, *, replace: bool = False) -> Publisher:
+def _publisher(home: Path, catalog: str | None, builder: Builder, *, replace: bool = False) -> Publisher:
     """A publisher into a node that was put in order first."""
     settings = read_settings(CatalogSettings)
-    store = open_home(home, new=True)
+    store = open_home(home, catalog, new=True)
     sweep(home, store, grace_s=settings.grace_s)
     return Publisher(home.resolve(), store, settings.disk_reserve_mib, builder, replace)
 

@@ -2,22 +2,23 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
 import typer
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings
 
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, UnusableStoreError
+from catalog.geoparquet import as_lines, write_geoparquet
 from catalog.loading import load
 from catalog.maintenance import export, rebuild, verify
 from catalog.publishing import recall, restore
 from catalog.search import ItemStore
 from catalog.settings import CatalogSettings
-from catalog.store import open_store
+from catalog.store import migrate_database, open_store
 from imagery_node.commands.report import failure
 
 BAD_CONFIGURATION = 78
@@ -25,27 +26,44 @@ BAD_CONFIGURATION = 78
 
 DEFAULT_HOME = Path("node-data")
 Home = Annotated[Path, typer.Option(envvar="IMAGERY_NODE_HOME", help="Folder of the node's scenes and catalogue.")]
+Catalog = Annotated[
+    str | None,
+    typer.Option(
+        help="postgresql://… of a pgSTAC database with the catalogue; else CATALOG_DATABASE, else SQLite in the home."
+    ),
+]
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 app = typer.Typer(help="Look after the catalogue.", no_args_is_help=True)
 
 
-def open_home(home: Path, *, new: bool = False) -> ItemStore:
-    """Open the catalogue, or end with exit code 78 where the folder cannot be used.
+def open_home(home: Path, catalog: str | None = None, *, new: bool = False, read_only: bool = False) -> ItemStore:
+    """Open the catalogue, or end with exit code 78 where the folder or the database cannot be used.
 
     Args:
         home: The node's folder.
+        catalog: What `--catalog` says.
         new: Make a node where there is none; else a mistyped folder would pass for an empty node.
+        read_only: A database is asked for nothing that a reader may not do.
     """
-    if not new and not any((home / name).exists() for name in ("scenes", "loaded", "catalog.db")):
+    database = database_of(catalog)
+    if database is None and not new and not any((home / name).exists() for name in ("scenes", "loaded", "catalog.db")):
         typer.echo(f"--home {home}: no node is there; expected a folder with scenes/ or catalog.db", err=True)
         raise typer.Exit(BAD_CONFIGURATION)
     try:
-        return open_store(home)
+        return open_store(home, database=database, read_only=read_only and database is not None)
+    except UnusableStoreError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(BAD_CONFIGURATION) from error
     except OSError as error:
         typer.echo(f"--home {home}: {error.strerror}; expected a folder that can be written to", err=True)
         raise typer.Exit(BAD_CONFIGURATION) from error
+
+
+def database_of(catalog: str | None) -> SecretStr | None:
+    """The address of the database, by `--catalog` or the settings."""
+    return read_settings(CatalogSettings, **({"database": catalog} if catalog else {})).database
 
 
 def read_settings(kind: type[Settings], **values: Any) -> Settings:
@@ -61,50 +79,62 @@ def read_settings(kind: type[Settings], **values: Any) -> Settings:
 
 
 def recall_scene(
-    item_id: str, reason: Annotated[str, typer.Option(help="Kept with the tombstone.")], home: Home = DEFAULT_HOME
+    item_id: str,
+    reason: Annotated[str, typer.Option(help="Kept with the tombstone.")],
+    home: Home = DEFAULT_HOME,
+    catalog: Catalog = None,
 ) -> None:
     """Take a scene out of search, tiles and caches at once; its files and a tombstone stay."""
     with _refusing():
-        for change in recall(item_id, home=home, store=open_home(home), reason=reason):
+        for change in recall(item_id, home=home, store=open_home(home, catalog), reason=reason):
             typer.echo(f"recalled {change.collection}/{change.item_id}, change {change.sequence}")
 
 
-def restore_scene(item_id: str, home: Home = DEFAULT_HOME) -> None:
+def restore_scene(item_id: str, home: Home = DEFAULT_HOME, catalog: Catalog = None) -> None:
     """List a recalled scene again."""
     with _refusing():
-        for change in restore(item_id, home=home, store=open_home(home)):
+        for change in restore(item_id, home=home, store=open_home(home, catalog)):
             typer.echo(f"restored {change.collection}/{change.item_id}, change {change.sequence}")
 
 
 @app.command("load")
 def load_command(
     files: Annotated[
-        list[Path], typer.Argument(exists=True, dir_okay=False, help="Items and Collections, one a line.")
+        list[Path],
+        typer.Argument(exists=True, dir_okay=False, help="Items and Collections, one a line; or stac-geoparquet."),
     ],
     home: Home = DEFAULT_HOME,
+    catalog: Catalog = None,
 ) -> None:
-    """List items whose files lie elsewhere, below the folders of CATALOG_ASSET_ROOTS."""
+    """List items whose files lie elsewhere, below the folders of CATALOG_ASSET_ROOTS or in CATALOG_REMOTE_STORES."""
     settings = read_settings(CatalogSettings)
-    store = open_home(home, new=True)
-    with _refusing():
+    store = open_home(home, catalog, new=True)
+    with _refusing(), ExitStack() as opened:
         for file in files:
-            count = load(file, home=home, store=store, asset_roots=settings.asset_roots)
+            count = load(
+                opened.enter_context(as_lines(file)),
+                home=home,
+                store=store,
+                asset_roots=settings.asset_roots,
+                remote_stores=settings.remote_stores,
+            )
             typer.echo(f"loaded {count} items of {file.name}")
 
 
 @app.command("rebuild")
-def rebuild_command(home: Home = DEFAULT_HOME) -> None:
+def rebuild_command(home: Home = DEFAULT_HOME, catalog: Catalog = None) -> None:
     """Make the catalogue anew from the files."""
     with _refusing():
-        typer.echo(f"listed {rebuild(home, open_home(home))} items")
+        typer.echo(f"listed {rebuild(home, open_home(home, catalog))} items")
 
 
 @app.command("verify")
-def verify_command(home: Home = DEFAULT_HOME) -> None:
+def verify_command(home: Home = DEFAULT_HOME, catalog: Catalog = None) -> None:
     """Compare the catalogue with the files; exit 1 when they differ."""
-    store = open_home(home)
+    store = open_home(home, catalog)
+    settings = read_settings(CatalogSettings)
     found = 0
-    for finding in verify(home, store, asset_roots=read_settings(CatalogSettings).asset_roots):
+    for finding in verify(home, store, asset_roots=settings.asset_roots, remote_stores=settings.remote_stores):
         found += 1
         typer.echo(f"{finding.collection}/{finding.item_id}: {finding.problem}")
     typer.echo(f"{found} problems", err=True)
@@ -112,10 +142,35 @@ def verify_command(home: Home = DEFAULT_HOME) -> None:
 
 
 @app.command("export")
-def export_command(home: Home = DEFAULT_HOME) -> None:
-    """Write every collection and item, one a line, as `catalog load` reads them."""
-    for document in export(home, open_home(home)):
-        sys.stdout.buffer.write(orjson.dumps(document) + b"\n")
+def export_command(
+    home: Home = DEFAULT_HOME,
+    catalog: Catalog = None,
+    form: Annotated[
+        Literal["ndjson", "geoparquet"], typer.Option("--format", help="One JSON a line, or a table.")
+    ] = "ndjson",
+    output: Annotated[Path | None, typer.Option(dir_okay=False, help="File to write; stdout without one.")] = None,
+) -> None:
+    """Write every collection and item as `catalog load` reads them."""
+    if form == "geoparquet" and output is None:
+        raise typer.BadParameter("a geoparquet file needs --output", param_hint="--format")
+    documents = export(home, open_home(home, catalog))
+    with _refusing():
+        if output is not None and form == "geoparquet":
+            write_geoparquet(documents, output)
+            return
+        with output.open("wb") if output else nullcontext(sys.stdout.buffer) as lines:
+            lines.writelines(orjson.dumps(document) + b"\n" for document in documents)
+
+
+@app.command("migrate")
+def migrate_command(catalog: Catalog = None) -> None:
+    """Make a PostgreSQL database into a catalogue, or bring it to this version; as a role that may create roles."""
+    database = database_of(catalog)
+    if database is None:
+        typer.echo("CATALOG_DATABASE: is needed, or --catalog postgresql://…", err=True)
+        raise typer.Exit(BAD_CONFIGURATION)
+    with _refusing():
+        typer.echo(f"the database is a catalogue now, on pgSTAC {migrate_database(database)}")
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from titiler.core.factory import MultiBaseTilerFactory
 from titiler.core.resources.enums import ImageType
 from titiler.core.utils import render_image
 
+from catalog.access import Access
+from catalog.gate import require_reader
 from catalog.request_limits import StrictRoute
 from catalog.timestamp import MAX_TEXT_LENGTH
 from imagery_node import item_parameters as parameters
@@ -36,14 +38,16 @@ _PICTURES = {None, ImageType.png, ImageType.pngraw, ImageType.jpeg, ImageType.jp
 _GREY, _COLOURS = 1, 3
 
 
-def item_routes(index: SceneIndex, settings: ImageryNodeSettings) -> APIRouter:
-    """The routes below an item, but for its tiles."""
+def item_routes(index: SceneIndex, settings: ImageryNodeSettings, access: Access) -> APIRouter:
+    """The routes below an item, but for its tiles; they give values of pixels, of protected items to readers only."""
 
     def open_item(
+        request: Request,
         collection: Id,
         item: Id,
         datetime: Annotated[str | None, Query(max_length=MAX_TEXT_LENGTH, description=ITEM_TIME)] = None,
     ) -> OpenItem:
+        require_reader(request.scope, access, collection)
         snapshot = index.newest()
         return OpenItem(snapshot, snapshot.scene(collection, item, parse_when(datetime)))
 

@@ -1,9 +1,13 @@
-"""An empty home and its catalogue."""
+"""An empty home, its catalogue, and the STAC API on an empty catalogue."""
+
+from contextlib import ExitStack
 
 import pytest
 
+from catalog.app import create_app
 from catalog.fail_point import SWITCH, VARIABLE
 from catalog.store import open_store
+from tests.support.postgres import private_cluster
 
 
 @pytest.fixture
@@ -18,6 +22,26 @@ def store(home):
     store.close()
 
 
+@pytest.fixture(scope="module", params=["sqlite", "pgstac"])
+def new_api(tmp_path_factory, request):
+    """Makes (store, app): an empty store open for writing and the STAC API on it.
+
+    All tests of the API begin here, so that this is the one place that decides on which kinds of store they run.
+    """
+    with ExitStack() as opened:
+
+        def _new_api(**options):
+            database = None
+            if request.param == "pgstac":
+                postgres = request.getfixturevalue("postgres")
+                database = postgres.address(opened.enter_context(postgres.new_database()))
+            store = open_store(tmp_path_factory.mktemp("home"), database=database)
+            opened.callback(store.close)
+            return store, create_app(store, **options)
+
+        yield _new_api
+
+
 @pytest.fixture
 def rehearse(monkeypatch):
     def _rehearse(what):
@@ -25,3 +49,17 @@ def rehearse(monkeypatch):
         monkeypatch.setenv(VARIABLE, what)
 
     return _rehearse
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL of the tests' own."""
+    with private_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def database(postgres):
+    """The address of an empty catalogue on it."""
+    with postgres.new_database() as name:
+        yield postgres.address(name)

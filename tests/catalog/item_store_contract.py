@@ -18,6 +18,7 @@ from catalog.errors import (
     UnknownItemError,
 )
 from catalog.search import Change, Search
+from tests.catalog.search_contract import SearchContract, pages
 from tests.support.stac import COLLECTIONS, START, crossing_item, scan, some_collection, some_items
 
 ITEMS = [*some_items(120), crossing_item()]
@@ -52,7 +53,7 @@ searches = st.builds(
 )
 
 
-class ItemStoreContract:
+class ItemStoreContract(SearchContract):
     """Tests of one implementation."""
 
     @pytest.fixture
@@ -159,14 +160,6 @@ class ItemStoreContract:
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(search=searches)
     def test_the_pages_of_a_search_together_are_what_a_scan_gives(self, filled, search):
-        found, asked = [], search
-        while True:
-            page = filled.search(asked)
-            assert len(page.items) <= search.limit
-            found += [item["id"] for item in page.items]
-            if page.next_token is None:
-                break
-            asked = replace(search, token=page.next_token)
         expected = scan(
             ITEMS,
             collections=search.collections or None,
@@ -174,7 +167,7 @@ class ItemStoreContract:
             area=box(*search.bbox) if search.bbox else None,
             interval=search.interval,
         )
-        assert found == expected
+        assert list(pages(filled, search)) == expected
 
     def test_paging_goes_on_where_it_was_when_newer_items_arrive(self, filled):
         page = filled.search(Search(limit=50))
@@ -332,13 +325,46 @@ class ItemStoreContract:
         assert filled.changes(start, limit=1) == made[:1]
         assert [change.item_id for change in filled.changes(0, limit=5)] == [item["id"] for item in ITEMS[:5]]
 
+    def test_a_change_tells_the_ground_it_touches_and_that_of_the_version_it_replaces(self, filled):
+        start, bounds = filled.sequence(), shape(FIRST["geometry"]).bounds
+        moved = FIRST | {"geometry": TRIANGLE, "bbox": [80, 20, 130, 50]}
+        both = shape(FIRST["geometry"]).union(shape(TRIANGLE)).bounds
+        made = [filled.register(moved), filled.register(moved), filled.register(FIRST)]
+        made += [filled.recall(FIRST["collection"], FIRST["id"], reason="x")]
+        made += [filled.restore(FIRST["collection"], FIRST["id"])]
+        assert [change.bbox for change in made] == [both, (80, 20, 130, 50), both, bounds, bounds]
+        filled.load([moved, FIRST | {"id": "new"}])
+        assert {change.item_id: change.bbox for change in filled.changes(start)[5:]} == {
+            FIRST["id"]: both,
+            "new": bounds,
+        }
+        assert filled.changes(start)[:5] == made
+
+    def test_a_change_across_the_antimeridian_touches_both_sides_only(self, filled):
+        item = crossing_item()
+        assert filled.recall(item["collection"], item["id"], reason="x").bbox == (179.5, 50, -179.2, 51)
+        assert filled.tombstones()[0].bbox == (179.5, 50, -179.2, 51)
+        assert filled.restore(item["collection"], item["id"]).bbox == (179.5, 50, -179.2, 51)
+        near = [[178, 50.5], [179, 50.5], [179, 51.5], [178, 51.5], [178, 50.5]]
+        plain = item | {"geometry": {"type": "Polygon", "coordinates": [near]}, "bbox": [178, 50.5, 179, 51.5]}
+        assert filled.register(plain).bbox == (178, 50, -179.2, 51.5)
+
     def test_the_sequence_of_an_empty_store_is_nought(self, store):
         assert store.sequence() == 0
         assert store.changes(0) == []
 
     def test_refilling_holds_exactly_what_is_given(self, filled):
         before = filled.sequence()
-        gone = Change(0, "recall", ITEMS[1]["collection"], ITEMS[1]["id"], "1", datetime(2024, 1, 2, tzinfo=UTC), "why")
+        gone = Change(
+            0,
+            "recall",
+            ITEMS[1]["collection"],
+            ITEMS[1]["id"],
+            "1",
+            datetime(2024, 1, 2, tzinfo=UTC),
+            "why",
+            (0, 0, 1, 1),
+        )
         documents = [some_collection(collection) for collection in COLLECTIONS]
         assert filled.refill(documents, ITEMS[:10], [gone]) == 9
         assert [item["id"] for item in filled.search(Search(limit=1000)).items] == scan([ITEMS[0], *ITEMS[2:10]])

@@ -48,26 +48,22 @@ SEARCHES = {
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("home")
-    store = open_store(folder)
+def api(new_api):
+    store, app = new_api()
     for collection in COLLECTIONS:
         store.put_collection(some_collection(collection))
     store.load(ITEMS)
-    store.close()
-    return folder
+    return store, app
 
 
 @pytest.fixture(scope="module")
-def store(home):
-    store = open_store(home, read_only=True)
-    yield store
-    store.close()
+def store(api):
+    return api[0]
 
 
 @pytest.fixture(scope="module")
-def url(store):
-    with serving(create_app(store)) as address:
+def url(api):
+    with serving(api[1]) as address:
         yield address
 
 
@@ -220,26 +216,50 @@ def test_the_api_describes_itself_in_openapi_3_0(url):
     assert (limits["minimum"], limits["maximum"], limits["default"]) == (1, 1000, 10)
 
 
-def test_the_api_serves_alone_as_a_process_with_a_clean_log(home):
+def test_everything_that_can_be_given_has_its_bounds_in_the_description(url):
+    document = requests.get(f"{url}/api").json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "query":
+                    assert _is_bounded(parameter["schema"]), (method, path, parameter["name"])
+    for name in ("SearchBody", "AggregateBody", "Fields", "SortBy"):
+        for field, schema in document["components"]["schemas"][name]["properties"].items():
+            assert _is_bounded(schema) or field in {"intersects", "filter", "query", "fields"}, (name, field)
+
+
+def _is_bounded(schema):
+    parts = [
+        *schema.get("anyOf", []),
+        *([schema["items"]] if "items" in schema and "$ref" not in schema["items"] else []),
+    ]
+    known = {"maxLength", "maxItems", "maximum", "enum"} & schema.keys() or schema.get("type") == "boolean"
+    return all(map(_is_bounded, parts)) and bool(known or schema.get("type") == "number" or "anyOf" in schema)
+
+
+def test_the_api_serves_alone_as_a_process_with_a_clean_log(tmp_path):
+    store = open_store(tmp_path)
+    store.put_collection(some_collection("gf1-pms"))
+    store.load([{**item, "collection": "gf1-pms"} for item in some_items(20)])
+    store.close()
     program = (
         "import pathlib, sys, uvicorn; from catalog.app import create_app; from catalog.store import open_store; "
         "uvicorn.run(create_app(open_store(pathlib.Path(sys.argv[1]), read_only=True)), port=int(sys.argv[2]))"
     )
-    with Node(home, command=("-W", "error", "-c", program, "{home}", "{port}"), ready="/") as node:
+    with Node(tmp_path, command=("-W", "error", "-c", program, "{home}", "{port}"), ready="/") as node:
         assert len(requests.get(f"{node.url}/search").json()["features"]) == 10
 
 
-def test_items_recalled_between_two_pages_do_not_shift_the_rest(tmp_path):
-    store = open_store(tmp_path)
+def test_items_recalled_between_two_pages_do_not_shift_the_rest(new_api):
+    store, app = new_api()
     store.put_collection(some_collection("gf1-pms"))
     items = [{**item, "collection": "gf1-pms"} for item in some_items(30)]
     store.load(items)
-    with serving(create_app(store)) as address:
+    with serving(app) as address:
         first = requests.get(f"{address}/search", {"limit": 10}).json()
         for item in first["features"][2:6]:
             store.recall("gf1-pms", item["id"], reason="test")
         second = requests.get(_links(first)["next"]["href"]).json()
-    store.close()
     assert [item["id"] for item in second["features"]] == scan(items)[10:20]
 
 

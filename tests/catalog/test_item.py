@@ -6,7 +6,19 @@ import pytest
 import shapely
 
 from catalog.errors import InvalidItemError, UnknownItemError
-from catalog.item import acquired, asset_path, check_built_item, check_item, is_id, item_folder, item_version
+from catalog.item import (
+    acquired,
+    asset_path,
+    check_built_item,
+    check_item,
+    check_items,
+    checked_item,
+    is_id,
+    item_folder,
+    item_version,
+)
+from catalog.queryable import QUERYABLES
+from catalog.timestamp import microseconds
 from tests.support.stac import crossing_item, some_items
 
 
@@ -69,7 +81,12 @@ WRONG = {
     "media type": _set("assets", "visual", "type", to="图像/tiff"),
     "instruments": _set("properties", "instruments", to="pms1"),
     "platform": _set("properties", "platform", to=5),
-    "title": _set("properties", "title", to=5),
+    "title is 5, expected text": _set("properties", "title", to=5),
+    "processing:level is .*, expected text": _set("properties", "processing:level", to=["L1A"]),
+    "view:off_nadir is 'low', expected a finite number": _set("properties", "view:off_nadir", to="low"),
+    "view:sun_elevation is True, expected a finite number": _set("properties", "view:sun_elevation", to=True),
+    "created is 20240101, expected a time": _set("properties", "created", to=20240101),
+    "updated is '2024-10-12'": _set("properties", "updated", to="2024-10-12"),
     "layer of all": _set("collection", to="img"),
     "south < north": _set("bbox", to=[0, 1, 1, 0]),
     "href": _set("assets", "visual", to={"type": "image/tiff"}),
@@ -87,6 +104,28 @@ def test_L27_an_item_that_breaks_a_rule_is_named_with_the_field(item, found):
     WRONG[found](item)
     with pytest.raises(InvalidItemError, match=found):
         check_item(item)
+
+
+def test_a_queryable_that_is_null_or_missing_is_good(item):
+    for queryable in QUERYABLES:
+        item["properties"].setdefault(queryable.name, None)
+    assert dict(zip([each.name for each in QUERYABLES], checked_item(item).values, strict=True)) == {
+        **dict.fromkeys(["constellation", "gsd", "eo:cloud_cover", "view:off_nadir", "view:sun_elevation", "platform"]),
+        "processing:level": None,
+        "id": item["id"],
+        "collection": item["collection"],
+        "title": item["properties"]["title"],
+        **dict.fromkeys(["datetime", "created", "updated"], microseconds(acquired(item))),
+    }
+
+
+def test_items_checked_together_are_what_they_are_alone(item):
+    bad = copy.deepcopy(item) | {"bbox": None}
+    good, refused, again = check_items([item, bad, crossing_item()])
+    assert good._replace(fields=None) == checked_item(item)._replace(fields=None)
+    assert "bbox is None" in str(refused)
+    assert again._replace(fields=None) == checked_item(crossing_item())._replace(fields=None)
+    assert {name for _, name, _ in good.fields} == item["properties"].keys(), "the refused one is not noted"
 
 
 def test_a_built_item_needs_more_than_a_loaded_one(item):

@@ -136,14 +136,14 @@ def test_heights_of_a_bbox_are_dropped_once(home, store, load_lines, items):
 def test_every_item_is_checked_before_the_store_sees_it(store, load_lines, items, monkeypatch):
     seen = []
     load_lines(*(some_collection(collection) for collection in COLLECTIONS))
-    monkeypatch.setattr(store, "load", lambda documents, **_: seen.extend(documents))
+    monkeypatch.setattr(store, "load", lambda checked, **_: seen.extend(checked))
     items[3]["assets"]["visual"]["href"] = "/etc/passwd.tif"
     with pytest.raises(InvalidItemError, match=r"items\.ndjson:4: "):
         load_lines(*items)
     items[2]["bbox"] = None
     with pytest.raises(InvalidItemError, match=r"items\.ndjson:3: "):
         load_lines(*items)
-    assert [item["id"] for item in seen] == [item["id"] for item in [*items[:3], *items[:2]]]
+    assert [item.item_id for item in seen] == [item["id"] for item in [*items[:3], *items[:2]]]
 
 
 def test_no_collection_may_be_called_as_the_layer_of_everything(home, store, load_lines, items):

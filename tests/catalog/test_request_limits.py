@@ -26,19 +26,13 @@ PATHS = (
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def url(home):
-    store = open_store(home)
+def url(new_api):
+    store, app = new_api()
     for collection in {item["collection"] for item in ITEMS}:
         store.put_collection(some_collection(collection))
     store.load(ITEMS)
-    with serving(create_app(store)) as address:
+    with serving(app) as address:
         yield address
-    store.close()
 
 
 def ids(count):
@@ -107,7 +101,7 @@ def test_an_address_at_its_bounds_is_answered(url, query):
         ("limit=1.5", "limit.limit"),
         (f"limit={'9' * 5000}", "limit.limit"),
         ("limit=5&limit=5", "repeated_parameter"),
-        ("sortby=datetime", "unknown_parameter"),
+        ("order=datetime", "unknown_parameter"),
         ("Limit=5", "unknown_parameter"),
         ("&".join(f"a{number}=1" for number in range(64)), "unknown_parameter"),
         ("&".join(f"a{number}=1" for number in range(65)), "limit.parameters"),
@@ -154,6 +148,13 @@ def test_an_address_at_its_bounds_is_answered(url, query):
         ("intersects=[1,2]", "limit.intersects"),
         ('intersects={"type":"Point","type":"Point","coordinates":[1,2]}', "limit.json"),
         ('intersects={"type":"Point","coordinates":[NaN,2]}', "limit.json"),
+        (f"filter={'a' * 2049}", "limit.filter"),
+        ("filter-lang=sql", "limit.filter-lang"),
+        ("filter-lang=cql2-json&filter={", "limit.json"),
+        ("filter-lang=cql2-json&filter=1", "limit.filter"),
+        ("filter-crs=http://www.opengis.net/def/crs/EPSG/0/4326", "limit.filter-crs"),
+        ("filter-crs=http://127.0.0.1/crs", "limit.filter-crs"),
+        ("filter_lang=cql2-text", "unknown_parameter"),
     ],
 )
 def test_an_address_out_of_its_bounds_is_refused_by_name(url, query, code):
@@ -196,8 +197,22 @@ def test_a_body_at_its_bounds_is_answered(url, body):
         ('{"bbox": ["1", "2", "3", "4"]}', 400, "limit.bbox"),
         ('{"bbox": []}', 400, "limit.bbox"),
         ('{"collections": []}', 400, "limit.collections"),
-        ('{"ids": "one"}', 400, "limit.ids"),
-        ('{"query": {}}', 400, "unknown_parameter"),
+        ('{"ids": 1}', 400, "limit.ids"),
+        ('{"ids": "../etc"}', 400, "limit.ids"),
+        ('{"where": {}}', 400, "unknown_parameter"),
+        ('{"query": []}', 400, "limit.query"),
+        ('{"query": {"gsd": 8}}', 400, "limit.query"),
+        ('{"filter": 1}', 400, "limit.filter"),
+        ('{"filter": {}, "filter-lang": "cql-text"}', 400, "limit.filter-lang"),
+        ('{"filter-crs": "http://www.opengis.net/def/crs/EPSG/0/4326"}', 400, "limit.filter-crs"),
+        ('{"filter_lang": "cql2-json"}', 400, "unknown_parameter"),
+        ('{"sortby": ["gsd"]}', 400, "limit.sortby"),
+        ('{"sortby": [{"field": "gsd", "direction": "up"}]}', 400, "limit.sortby"),
+        ('{"sortby": [{"field": "gsd", "order": "asc"}]}', 400, "unknown_parameter"),
+        ('{"fields": ["id"]}', 400, "limit.fields"),
+        ('{"fields": {"includes": ["id"]}}', 400, "unknown_parameter"),
+        ('{"q": [1]}', 400, "limit.q"),
+        ('{"q": []}', 400, "limit.q"),
         (keys(MAX_JSON_KEYS + 1), 400, "limit.json"),
         (nested(33), 400, "limit.json"),
         (nested(32), 400, "invalid_search"),
@@ -283,7 +298,11 @@ def test_ids_that_cannot_be_are_not_found(url, hostile):
         assert_problem(answer, 404)
 
 
-@pytest.mark.parametrize("parameter", ["bbox", "intersects", "datetime", "ids", "collections", "limit", "token"])
+FIELDS = ("bbox", "intersects", "datetime", "ids", "collections", "limit", "token")
+MORE_FIELDS = ("filter", "filter-lang", "filter-crs", "query", "q", "sortby", "fields")
+
+
+@pytest.mark.parametrize("parameter", FIELDS + MORE_FIELDS)
 def test_no_text_in_a_parameter_is_our_fault(url, parameter):
     with requests.Session() as session:
 
@@ -296,19 +315,20 @@ def test_no_text_in_a_parameter_is_our_fault(url, parameter):
         ask()
 
 
+MEMBERS = ["type", "coordinates", "geometries", "op", "args", "property", "field", "direction", "include", "eq", "in"]
+
+
 def test_no_json_is_our_fault(url):
     json_values = st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
         lambda inner: (
-            st.lists(inner, max_size=5)
-            | st.dictionaries(st.sampled_from(["type", "coordinates", "geometries"]) | st.text(max_size=3), inner)
+            st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(MEMBERS) | st.text(max_size=3), inner)
         ),
     )
-    fields = ["bbox", "intersects", "datetime", "ids", "collections", "limit", "token"]
     with requests.Session() as session:
 
         @settings(max_examples=100, deadline=None)
-        @given(st.dictionaries(st.sampled_from(fields), json_values, max_size=3))
+        @given(st.dictionaries(st.sampled_from(FIELDS + MORE_FIELDS), json_values, max_size=3))
         def ask(body):
             answer = session.post(f"{url}/search", data=json.dumps(body), headers={"Content-Type": "application/json"})
             assert answer.status_code in {200, 400}, answer.text

@@ -2,15 +2,17 @@
 
 import gc
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from catalog.errors import ItemExistsError, StoreUnavailableError
-from catalog.search import Search
+from catalog.errors import ItemExistsError, SlowSearchError, StoreUnavailableError
+from catalog.search import Search, SortKey
 from catalog.store import open_store
 from tests.catalog.item_store_contract import FIRST, ITEMS, TRIANGLE, ItemStoreContract
-from tests.support.stac import COLLECTIONS, scan, some_collection
+from tests.catalog.search_contract import pages
+from tests.support.stac import COLLECTIONS, START, scan, some_collection
 
 
 class TestSqliteStore(ItemStoreContract):
@@ -55,13 +57,22 @@ def test_a_token_is_good_in_another_process(tmp_path):
     assert [item["id"] for item in page.items + rest.items] == scan(ITEMS)
 
 
-def test_a_many_footed_search_takes_the_other_way_and_finds_the_same(tmp_path, monkeypatch):
+@pytest.mark.parametrize("wide", [0, 100])
+@pytest.mark.parametrize("limit", [7, 1000])
+def test_a_search_of_many_candidates_takes_other_ways_and_finds_the_same(tmp_path, monkeypatch, wide, limit):
     store = _filled(tmp_path)
-    search = Search(bbox=(80, 20, 130, 50), limit=1000)
-    through_the_tree = store.search(search)
-    monkeypatch.setattr("catalog.store.selection.worth_sorting", lambda connection, limit: 3)
-    assert store.search(search) == through_the_tree
-    assert len(through_the_tree.items) > 50
+    searches = [
+        Search(bbox=(80, 20, 130, 50), limit=limit),
+        Search(bbox=(80, 20, 130, 50), limit=limit, interval=(START, START + timedelta(days=700))),
+        Search(bbox=(80, 20, 130, 50), limit=limit, collections=("gf1-pms", "gf2-pms")),
+        Search(bbox=(80, 20, 130, 50), limit=limit, sort=(SortKey("title"),)),
+        Search(bbox=(170, 20, -170, 60), limit=limit),
+    ]
+    among_few = [list(pages(store, search)) for search in searches]
+    monkeypatch.setattr("catalog.store.finding.FEW", 0)
+    monkeypatch.setattr("catalog.store.finding._WIDE", wide)
+    assert [list(pages(store, search)) for search in searches] == among_few
+    assert len(among_few[0]) > 50
 
 
 @pytest.mark.parametrize("asked", [{"intersects": TRIANGLE}, {"bbox": (80, 20, 130, 50)}, {}])
@@ -69,9 +80,11 @@ def test_L03_a_search_past_its_deadline_is_given_up(tmp_path, monkeypatch, asked
     store = _filled(tmp_path)
     search = Search(**asked, limit=1000)
     monkeypatch.setattr("catalog.store.sqlite.SEARCH_DEADLINE_S", -1)
-    with pytest.raises(StoreUnavailableError, match="too long") as refusal:
+    with pytest.raises(SlowSearchError, match=r"too long.*narrow it by") as refusal:
         store.search(search)
     assert refusal.value.transient
+    with pytest.raises(SlowSearchError, match="too long"):
+        store.aggregate(search, ["total_count"])
     assert store.footprints(None, (80, 20, 130, 50), None), "other questions have no deadline"
     monkeypatch.undo()
     assert store.search(search).items

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pyproj.network import is_network_enabled, set_network_enabled
 from rasterio.env import get_gdal_config
 
-from imagery_node import cog
+from imagery_node import source_file
 from imagery_node.gdal import OPTIONS, pin_options
 from imagery_node.routes.health import health_routes
 from imagery_node.settings import ImageryNodeSettings
@@ -115,9 +115,9 @@ def test_a_slow_disk_holds_up_nobody_who_does_not_read_from_it(tmp_path, monkeyp
         tile, other = (f"/raster/layers/gf2-pms/{address(suffix='.jpg', dx=dx)}" for dx in (0, 1))
         if header_is_held:
             assert node.get(other).headers["server-timing"] == "verbatim"
-        read, asked, disk_turns = cog.os.pread, Event(), Event()
-        monkeypatch.setattr(cog.os, "preadv", _not_in_memory)
-        monkeypatch.setattr(cog.os, "pread", lambda *place: (asked.set(), disk_turns.wait(5), read(*place))[-1])
+        read, asked, disk_turns = source_file.os.pread, Event(), Event()
+        monkeypatch.setattr(source_file.os, "preadv", _not_in_memory)
+        monkeypatch.setattr(source_file.os, "pread", lambda *place: (asked.set(), disk_turns.wait(5), read(*place))[-1])
         with ThreadPoolExecutor(1) as client:
             drawn = client.submit(node.get, tile)
             assert asked.wait(5)

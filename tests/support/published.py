@@ -93,10 +93,10 @@ def publish_scene(store, home, item_id, when, *, collection="gf2-pms", colour=(9
 
 
 @contextmanager
-def node_at(home, **settings):
+def node_at(home, *, catalog=None, **settings):
     """A node of this home on a real port, with the application behind it and a store to publish with."""
     store = open_store(home)
-    app = create_app(ImageryNodeSettings(home=home, **settings), CatalogSettings())
+    app = create_app(ImageryNodeSettings(home=home, **settings), catalog or CatalogSettings())
     with serving(app) as url:
         yield Published(url, app, store, home)
     store.close()

@@ -38,6 +38,21 @@ def some_items(count):
     return [_some_item(number) for number in range(count)]
 
 
+def described_items(count):
+    """Like `some_items`, with the properties that searches speak of; some know no cloud cover, some no angles.
+
+    Collection, id, title and platform name the same satellite.
+    """
+    return [
+        {
+            **item,
+            "id": item["collection"][:3].upper() + item["id"][3:],
+            "properties": item["properties"] | _description(number, item["collection"]),
+        }
+        for number, item in enumerate(some_items(count))
+    ]
+
+
 def crossing_item():
     """An item on both sides of the antimeridian, split as GeoJSON wants it."""
     item = _some_item(900_000)
@@ -61,6 +76,20 @@ def scan(items, *, collections=None, ids=None, area=None, interval=(None, None))
         item["id"]
         for item in sorted(found, key=lambda item: (-_acquired(item).timestamp(), item["collection"], item["id"]))
     ]
+
+
+def _description(number, collection):
+    satellite, gsd = {"gf1-pms": ("1", 8.0), "gf1-wfv": ("1", 16), "gf2-pms": ("2", 3.2)}[collection]
+    return {
+        "platform": f"gaofen-{satellite}",
+        "constellation": "gaofen",
+        "instruments": [collection.partition("-")[2]],
+        "gsd": gsd,
+        "processing:level": ("L1A", "L2")[number % 5 == 0],
+        "title": f"高分{'一二'[int(satellite) - 1]}号 GF{satellite}_{number}",
+        **({} if number % 7 == 3 else {"eo:cloud_cover": number * 37 % 1001 / 10}),
+        **({} if number % 4 == 1 else {"view:off_nadir": number * 13 % 31, "view:sun_elevation": 20 + number % 50}),
+    }
 
 
 def _acquired(item):

@@ -1,0 +1,155 @@
+"""Schemathesis on the whole STAC API, by readers with and without a token and by a writer: 5xx must be none.
+
+    python -m benchmarks.fuzz_stac [--count 20000] [--seed 1]
+
+Serves a node over a catalogue of generated items, with one protected collection, and asks every operation of its
+OpenAPI document in turn: requests that fit the document and requests that do not, about ids that are there and ids
+that are not. Then the same of `serve --transactions`, which is sent documents to keep.
+Ends with 1 when anything was answered with a status of 500 or above.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import APIOperation, Case, GenerationMode
+
+from benchmarks.server import Server
+from catalog.store import open_store
+from tests.support.stac import COLLECTIONS, described_items, some_collection
+
+ITEMS = described_items(300)
+PROTECTED = COLLECTIONS[0]
+TOKENS = {"CATALOG_READ_TOKEN": "r" * 40, "CATALOG_WRITE_TOKEN": "w" * 40, "CATALOG_SIGNING_KEY": "s" * 40}
+KNOWN = {
+    **{"collection_id": PROTECTED, "collection": PROTECTED, "key": "visual"},
+    **{name: next(item["id"] for item in ITEMS if item["collection"] == PROTECTED) for name in ("item_id", "item")},
+}
+BATCH = 50
+"""So many requests are made of one operation before the next one has its turn."""
+
+Answers = Counter[tuple[str, int]]
+"""How often each operation answered with each status."""
+
+
+def fuzz(url: str, *, count: int, first_seed: int, headers: Mapping[str, str]) -> Answers:
+    """Ask every operation of the API at `url` in turn until `count` requests were answered."""
+    schema = schemathesis.openapi.from_url(f"{url}/api", headers=dict(headers))
+    operations = [(found.ok(), _cases(found.ok())) for found in schema.get_all_operations()]
+    answers: Answers = Counter()
+    round_number = 0
+    with requests.Session() as session:
+        session.headers.update(headers)
+        while answers.total() < count:
+            for operation, cases in operations:
+                if answers.total() < count:
+                    _ask(operation, cases, session, answers, first_seed + round_number)
+            round_number += 1
+    return answers
+
+
+def _ask(
+    operation: APIOperation, cases: st.SearchStrategy[Case], session: requests.Session, answers: Answers, number: int
+) -> None:
+    @seed(number)
+    @settings(
+        max_examples=BATCH,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases)
+    def ask(case: Case) -> None:
+        try:
+            answer = case.call(session=session, timeout=60, allow_redirects=False)
+        except requests.exceptions.InvalidHeader:  # a header that no client would send
+            return
+        answers[operation.label, answer.status_code] += 1
+        if answer.status_code >= 500:
+            print(f"{answer.status_code}: {case.as_curl_command()}\n{answer.text[:300]}", file=sys.stderr)
+
+    ask()
+
+
+def _cases(operation: APIOperation) -> st.SearchStrategy[Case]:
+    names = {parameter.name for parameter in operation.path_parameters}
+    known = {name: KNOWN[name] for name in names & KNOWN.keys()}
+    modes = [GenerationMode.POSITIVE]
+    if any((operation.query, operation.path_parameters, operation.headers, operation.body)):
+        modes.append(GenerationMode.NEGATIVE)
+    return st.one_of(
+        strategy
+        for mode in modes
+        for strategy in (
+            operation.as_strategy(mode),
+            *([operation.as_strategy(mode, path_parameters=known)] if known else ()),
+        )
+    )
+
+
+@contextmanager
+def serving(home: Path, *options: str) -> Iterator[str]:
+    """A node over a catalogue of items; gives the address of its STAC API."""
+    command = [sys.executable, "-m", "imagery_node.cli", "serve", "--home", str(home), "--port", "{port}", *options]
+    environment = {**TOKENS, "CATALOG_PROTECTED": PROTECTED}
+    with Server("node", command, log=home / "serve.log", environment=environment) as server:
+        yield f"{server.url}/stac"
+
+
+def fill(home: Path) -> None:
+    """Make the catalogue."""
+    store = open_store(home)
+    for collection in COLLECTIONS:
+        store.put_collection(some_collection(collection))
+    store.load(ITEMS)
+    store.close()
+
+
+def main() -> int:
+    """Fuzz, print the statuses and say whether all is well."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=20_000, help="requests in all")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    senders = {"anyone": None, "a reader": "CATALOG_READ_TOKEN", "a writer": "CATALOG_WRITE_TOKEN"}
+    answers: Answers = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        fill(home)
+        for number, (sender, token) in enumerate(senders.items()):
+            more = ("--transactions",) if sender == "a writer" else ()
+            headers = {"Authorization": f"Bearer {TOKENS[token]}"} if token else {}
+            with serving(home, *more) as url:
+                found = fuzz(
+                    url,
+                    count=-(-options.count // len(senders)),
+                    first_seed=options.seed + 10_000 * number,
+                    headers=headers,
+                )
+            _report(sender, found)
+            answers += found
+    broken = sum(times for (_, status), times in answers.items() if status >= 500)
+    print(f"{answers.total()} requests, {broken} answered with 5xx; seed {options.seed}")
+    return 1 if broken else 0
+
+
+def _report(sender: str, answers: Answers) -> None:
+    by_status: Counter[int] = Counter()
+    for (_, status), times in answers.items():
+        by_status[status] += times
+    operations = len({label for label, _ in answers})
+    shown = ", ".join(f"{times} × {status}" for status, times in sorted(by_status.items()))
+    print(f"{sender}: {operations} operations, {shown}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

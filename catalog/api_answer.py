@@ -1,0 +1,45 @@
+"""What the answers of the STAC API have in common."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from catalog.entity_tag import document_tag
+from catalog.language import Language, content_language, preferred_language
+from catalog.link import link
+
+
+def language_of(request: Request) -> Language | None:
+    """The language that the caller asked for."""
+    return preferred_language(request.headers.get("accept-language"))
+
+
+def answer(document: Mapping[str, Any], media_type: str) -> Response:
+    """A document that is the same in every language."""
+    return Response(orjson.dumps(document), media_type=media_type)
+
+
+def answer_in(language: Language | None, document: Mapping[str, Any], media_type: str) -> Response:
+    """A document whose texts are in the language asked for."""
+    headers = {"Content-Language": content_language(language), "Vary": "Accept-Language"}
+    return Response(orjson.dumps(document), media_type=media_type, headers=headers)
+
+
+def tagged(response: Response, stored: dict[str, Any]) -> Response:
+    """The answer with the entity tag of the document it tells of, which whoever writes can send back."""
+    response.headers["ETag"] = document_tag(stored)
+    return response
+
+
+def page_links(request: Request, address: str, next_token: str | None, media_type: str) -> list[dict[str, Any]]:
+    """Links from a page that was asked for in an address: to itself and to the next one."""
+    asked = dict(request.query_params)
+    links = [link("self", f"{address}?{urlencode(asked)}" if asked else address, media_type)]
+    if next_token:
+        following = urlencode({**asked, "token": next_token})
+        links.append(link("next", f"{address}?{following}", media_type, method="GET"))
+    return links

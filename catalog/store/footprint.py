@@ -1,0 +1,41 @@
+"""Footprints of a box: what a tile asks, from narrow rows alone."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import apsw
+import shapely
+
+from catalog.extent import BoundingBox, Interval
+from catalog.geometry import bbox_area, split_bbox
+from catalog.search import Footprint
+from catalog.store.clause import Clause, every, one_of
+from catalog.store.nearby import among, near_keys
+from catalog.store.selection import reverse_times
+from catalog.timestamp import from_microseconds
+
+_CHUNK = 512
+"""So many geometries are compared at a time."""
+
+
+def find_footprints(
+    connection: apsw.Connection, collections: Sequence[str] | None, bbox: BoundingBox, interval: Interval | None
+) -> Iterator[Footprint]:
+    """Footprints that intersect a box, newest first."""
+    times = reverse_times(interval) if interval else None
+    near = among(near_keys(connection, split_bbox(bbox), times))
+    timely = [Clause("reverse_us BETWEEN ? AND ?", times)] if times else []
+    condition = every([*timely, *([one_of("collection", collections)] if collections is not None else [])])
+    rows = connection.execute(
+        "SELECT collection, id, version, reverse_us, gsd_m, cloud_cover, geometry"  # noqa: S608  # fixed texts only
+        f" FROM {near.text} WHERE {condition.text} ORDER BY reverse_us, collection, id",
+        (*near.values, *condition.values),
+    )
+    area = bbox_area(bbox)
+    shapely.prepare(area)
+    while chunk := list(itertools.islice(rows, _CHUNK)):
+        geometries = shapely.from_wkb([row[6] for row in chunk])
+        for row, geometry, inside in zip(chunk, geometries, shapely.intersects(area, geometries), strict=True):
+            if inside:
+                name, item_id, version, reverse_us, gsd_m, cloud_cover, _ = row
+                yield Footprint(name, item_id, version, from_microseconds(-reverse_us), geometry, gsd_m, cloud_cover)
