@@ -12,7 +12,7 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,7 +34,7 @@ KNOWN = {
     **{name: next(item["id"] for item in ITEMS if item["collection"] == PROTECTED) for name in ("item_id", "item")},
 }
 BATCH = 50
-"""So many requests are made of one operation before the next one has its turn."""
+"""So many requests at most are made of one operation before the next one has its turn, in a short run fewer."""
 
 Answers = Counter[tuple[str, int]]
 """How often each operation answered with each status."""
@@ -44,6 +44,7 @@ def fuzz(url: str, *, count: int, first_seed: int, headers: Mapping[str, str]) -
     """Ask every operation of the API at `url` in turn until `count` requests were answered."""
     schema = schemathesis.openapi.from_url(f"{url}/api", headers=dict(headers))
     operations = [(found.ok(), _cases(found.ok())) for found in schema.get_all_operations()]
+    batch = min(BATCH, -(-count // len(operations)))  # every operation has a turn
     answers: Answers = Counter()
     round_number = 0
     with requests.Session() as session:
@@ -51,17 +52,24 @@ def fuzz(url: str, *, count: int, first_seed: int, headers: Mapping[str, str]) -
         while answers.total() < count:
             for operation, cases in operations:
                 if answers.total() < count:
-                    _ask(operation, cases, session, answers, first_seed + round_number)
+                    ask = _asking(operation, cases, session, answers, max_examples=batch)
+                    seed(first_seed + round_number)(ask)()
             round_number += 1
     return answers
 
 
-def _ask(
-    operation: APIOperation, cases: st.SearchStrategy[Case], session: requests.Session, answers: Answers, number: int
-) -> None:
-    @seed(number)
+def _asking(
+    operation: APIOperation,
+    cases: st.SearchStrategy[Case],
+    session: requests.Session,
+    answers: Answers,
+    *,
+    max_examples: int,
+) -> Callable[[], None]:
+    """A test of one operation, to be given a seed and run."""
+
     @settings(
-        max_examples=BATCH,
+        max_examples=max_examples,
         database=None,
         deadline=None,
         phases=[Phase.generate],
@@ -77,7 +85,7 @@ def _ask(
         if answer.status_code >= 500:
             print(f"{answer.status_code}: {case.as_curl_command()}\n{answer.text[:300]}", file=sys.stderr)
 
-    ask()
+    return ask
 
 
 def _cases(operation: APIOperation) -> st.SearchStrategy[Case]:

@@ -26,7 +26,7 @@ from catalog.asset_place import asset_place
 from catalog.entity_tag import names_tag
 from catalog.errors import CatalogError, UnknownItemError
 from catalog.gate import is_reader, require_reader
-from catalog.item import ID_PATTERN, MAX_ID_LENGTH, item_version
+from catalog.item import ID_PATTERN, MAX_ID_LENGTH, is_id, item_version
 from catalog.link import Addresses, file_address
 from catalog.problem import RefusedRequestError
 from catalog.request_limits import StrictRoute
@@ -128,7 +128,8 @@ class AssetFiles:
         if isinstance(place, str):
             return RedirectResponse(place, 307, headers={"cache-control": cache_control})
         asset, status = item["assets"][key], place.stat()
-        tag = asset.get("file:checksum") or f"{item_version(item)}-{status.st_size}-{status.st_mtime_ns}"
+        checksum = asset.get("file:checksum")  # of a loaded item it may be anything
+        tag = checksum if is_id(checksum) else f"{item_version(item)}-{status.st_size}-{status.st_mtime_ns}"
         headers = {
             "etag": f'"{tag}"',
             "cache-control": cache_control,

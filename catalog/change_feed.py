@@ -39,8 +39,9 @@ def read_feed(
     bbox: BoundingBox | None = None,
 ) -> FeedPage:
     """The changes after a sequence number, of some collections and some ground, or of all."""
+    first = store.changes(0, limit=1)
     newest = store.sequence()
-    reset = _is_foreign(store, since, newest)
+    reset = _is_foreign(since, first, newest)
     resume = 0 if reset else since
     found: list[Change] = []
     for _ in range(MAX_SCANNED // _CHUNK):
@@ -73,12 +74,11 @@ def change_document(change: Change, address: str) -> dict[str, Any]:
     return {**document, "href": address}
 
 
-def _is_foreign(store: ItemStore, since: int, newest: int) -> bool:
+def _is_foreign(since: int, first: list[Change], newest: int) -> bool:
     """Whether a number is from a feed that is no longer: ahead of this one, or before its first entry.
 
     A catalogue that is made anew from the files jumps ahead of all its numbers and tells everything again.
     """
-    first = store.changes(0, limit=1)
     return since > newest or (bool(first) and 0 < since < first[0].sequence - 1)
 
 

@@ -2,12 +2,13 @@
 
 import functools
 import math
+from types import NoneType
 from typing import Any, NamedTuple
 
 from catalog.extent import BoundingBox
 from catalog.field_notes import FieldNotes
 from catalog.geometry import is_number
-from catalog.queryable import QUERYABLES, Queryable
+from catalog.queryable import QUERYABLES
 from catalog.timestamp import microseconds, parse_datetime
 
 Value = str | float | int | None
@@ -15,6 +16,10 @@ Value = str | float | int | None
 
 _DATETIME = [queryable.name for queryable in QUERYABLES].index("datetime")
 _KINDS = {"number": "a finite number", "text": "text", "time": "a time such as 2024-10-12T03:22:47Z"}
+_TYPES: dict[str, set[type]] = {"number": {int, float, NoneType}, "text": {str, NoneType}, "time": {str, NoneType}}
+_PROPERTIES = tuple(queryable.name for queryable in QUERYABLES if queryable.name not in {"id", "collection"})
+_NUMBERS = tuple(index for index, queryable in enumerate(QUERYABLES) if queryable.kind == "number")
+_TIMES = tuple(index for index, queryable in enumerate(QUERYABLES) if queryable.kind == "time")
 
 
 class CheckedItem(NamedTuple):
@@ -51,8 +56,16 @@ def read_values(item: dict[str, Any]) -> tuple[Value, ...]:
     Raises:
         ValueError: One is of another kind; it tells the property, what was found and what is expected.
     """
-    fields = item["properties"] | {"id": item["id"], "collection": item["collection"]}
-    return tuple([_value(queryable, fields.get(queryable.name)) for queryable in QUERYABLES])
+    values = [item["id"], item["collection"], *map(item["properties"].get, _PROPERTIES)]
+    if not _are_types_good(tuple(map(type, values))):
+        raise _refusal(values)
+    for index in _NUMBERS:
+        if values[index] is not None and not -math.inf < values[index] < math.inf:
+            raise _refusal(values)
+    for index in _TIMES:
+        if values[index] is not None:
+            values[index] = _instant(values[index], QUERYABLES[index].name)
+    return tuple(values)
 
 
 def read_gsd_m(item: dict[str, Any]) -> float:
@@ -76,20 +89,27 @@ def read_cloud_cover(item: dict[str, Any]) -> float | None:
 
 
 @functools.lru_cache(1024)  # scenes of one pass, and what is created and updated at once, share times
-def _instant(text: str) -> int:
-    return microseconds(parse_datetime(text))
+def _instant(text: str, name: str) -> int:
+    try:
+        return microseconds(parse_datetime(text))
+    except ValueError as error:
+        raise ValueError(f"{name} is {error}") from error
 
 
-def _value(queryable: Queryable, value: Any) -> Value:
-    kind = queryable.kind
-    if value is None or (kind == "text" and type(value) is str) or (kind == "number" and is_number(value)):
-        return value  # type: ignore[no-any-return]  # of that kind
-    if kind == "time" and type(value) is str:
-        try:
-            return _instant(value)
-        except ValueError as error:
-            raise ValueError(f"{queryable.name} is {error}") from error
-    raise ValueError(f"{queryable.name} is {value!r:.80}, expected {_KINDS[kind]}")
+@functools.lru_cache(1024)  # most items have the same
+def _are_types_good(types: tuple[type, ...]) -> bool:
+    """Whether each queryable may have a value of such a type."""
+    return all(found in _TYPES[queryable.kind] for queryable, found in zip(QUERYABLES, types, strict=True))
+
+
+def _refusal(values: list[Any]) -> ValueError:
+    """Of the first value that is of the wrong kind."""
+    queryable, value = next(
+        (queryable, value)
+        for queryable, value in zip(QUERYABLES, values, strict=True)
+        if type(value) not in _TYPES[queryable.kind] or (type(value) is float and not is_number(value))
+    )
+    return ValueError(f"{queryable.name} is {value!r:.80}, expected {_KINDS[queryable.kind]}")
 
 
 def _number(value: object, field: str) -> float | None:

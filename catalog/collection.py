@@ -9,6 +9,7 @@ from catalog.geometry import is_number, read_bbox
 from catalog.item import STAC_VERSION, check_collection_name, check_references, is_id, is_text_list
 from catalog.language import TRANSLATIONS
 from catalog.packaged_collection import collection_rows, packaged_document
+from catalog.timestamp import parse_datetime
 
 _ASSET_FIELDS = ("title", "description", "type", "roles", "bands", "gsd")
 _WHOLE_EARTH = [-180, -90, 180, 90]
@@ -76,6 +77,9 @@ def check_collection(document: dict[str, Any]) -> None:
         for field in ("title", "description", "license"):
             if not isinstance(document.get(field, ""), str):
                 raise ValueError(f"{field} is {document[field]!r:.80}, expected text")
+        for field in ("summaries", "properties"):
+            if not isinstance(document.get(field, {}), dict):
+                raise ValueError(f"{field} is {document[field]!r:.80}, expected an object")
         _check_renders(document.get("renders", {}))
         _check_translations(document.get(TRANSLATIONS, {}))
     except ValueError as error:
@@ -87,10 +91,17 @@ def check_collection(document: dict[str, Any]) -> None:
 
 
 def _check_extent(extent: dict[str, Any]) -> None:
-    for bbox in extent["spatial"]["bbox"]:
+    boxes = extent["spatial"]["bbox"]
+    if not isinstance(boxes, list):
+        raise ValueError(f"spatial.bbox is {boxes!r:.80}, expected a list of boxes")
+    for bbox in boxes:
         read_bbox(bbox)
-    if not all(len(interval) == 2 for interval in extent["temporal"]["interval"]):
-        raise ValueError("a temporal interval has two ends")
+    for interval in extent["temporal"]["interval"]:
+        if len(interval) != 2:
+            raise ValueError("a temporal interval has two ends")
+        for when in interval:
+            if when is not None:
+                parse_datetime(when)
 
 
 def _check_translations(translations: object) -> None:

@@ -13,6 +13,7 @@ CatalogError
  ├ ItemChangedError         412   a document is not the one that the sender read
  ├ DiskFullError            507   no room for the files or the index of a scene
  └ StoreUnavailableError    503   the database cannot answer
+    ├ StoreAwayError        503   its server cannot be reached now, or is too busy
     ├ UnusableStoreError    503   the database is not one for this program and home
     └ SlowSearchError       504   a search ran into its deadline
 """
@@ -97,6 +98,12 @@ class StoreUnavailableError(CatalogError):
     code = "store_unavailable"
 
 
+class StoreAwayError(StoreUnavailableError):
+    """The database's server cannot be reached now, or all connections to it are taken; waiting helps."""
+
+    transient = True
+
+
 class UnusableStoreError(StoreUnavailableError):
     """The database is not one for this program and home; waiting does not help."""
 
@@ -123,6 +130,7 @@ STATUS_CODES: dict[type[CatalogError], int] = {
     ItemChangedError: 412,
     DiskFullError: 507,
     StoreUnavailableError: 503,
+    StoreAwayError: 503,
     UnusableStoreError: 503,
     SlowSearchError: 504,
 }

@@ -1,7 +1,9 @@
-"""Which properties items have, noted item by item: what `queryables` describes."""
+"""Which properties items have, noted of many items at once: what `queryables` describes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 MAX_TEXTS = 32
@@ -22,9 +24,9 @@ class Noted:
     def add(self, types: Iterable[str], texts: Iterable[str] | None) -> None:
         """Know more; None as texts says that there are too many."""
         self.types.update(types)
-        if self.texts is not None:
-            self.texts = None if texts is None else self.texts.union(texts)
-        if self.texts is not None and len(self.texts) > MAX_TEXTS:
+        if self.texts is not None and texts is not None:
+            self.texts = self.texts.union(texts)
+        if texts is None or len(self.texts or ()) > MAX_TEXTS:
             self.texts = None
 
 
@@ -38,21 +40,25 @@ class FieldNotes:
         """Collection, name of the property, and what is known of it."""
         return ((collection, name, noted) for collection, known in self._noted.items() for name, noted in known.items())
 
-    def note(self, collection: str, properties: Mapping[str, Any]) -> None:
-        """Add the properties of one item."""
-        known = self._noted.setdefault(collection, {})
-        for name, value in properties.items():
-            if value is None:
-                continue
-            noted = known.get(name)
-            if noted is None:
-                noted = known[name] = Noted()
-            kind = _JSON_TYPES[type(value)]
-            if kind not in noted.types or (kind == "string" and noted.texts is not None and value not in noted.texts):
-                noted.add([kind], [value] if kind == "string" else [])
+    def note(self, items: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Add items: the collection and the properties of each."""
+        alike = defaultdict[tuple[str, tuple[str, ...]], list[Mapping[str, Any]]](list)
+        for collection, properties in items:
+            alike[collection, tuple(properties)].append(properties)
+        for (collection, names), documents in alike.items():
+            columns = zip(*[document.values() for document in documents], strict=True)
+            for name, values in zip(names, columns, strict=True):
+                self._note_values(collection, name, values)
 
     def merge(self, other: "FieldNotes") -> None:
         """Add what was noted elsewhere."""
         for collection, name, noted in other:
             known = self._noted.setdefault(collection, {})
             known.setdefault(name, Noted()).add(noted.types, noted.texts)
+
+    def _note_values(self, collection: str, name: str, values: Sequence[Any]) -> None:
+        types = {*map(type, values)} - {NoneType}
+        if types:
+            texts = {value for value in values if type(value) is str} if str in types else ()
+            noted = self._noted.setdefault(collection, {}).setdefault(name, Noted())
+            noted.add([_JSON_TYPES[found] for found in types], texts)

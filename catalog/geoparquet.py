@@ -58,7 +58,7 @@ def as_lines(path: Path) -> Iterator[Path]:
 
 
 def read_geoparquet(path: Path) -> Iterator[dict[str, Any]]:
-    """The Collections of a file, then its Items; their times are in UTC, and a property that was null is missing.
+    """The Collections of a file, then its Items; their times are in UTC, and a member that was null is missing.
 
     Raises:
         InvalidItemError: It is not stac-geoparquet.
@@ -91,9 +91,16 @@ def _items(documents: Iterable[dict[str, Any]], collections: dict[str, dict[str,
 
 def _without_gaps(item: dict[str, Any], times: Container[str]) -> dict[str, Any]:
     """An Item as it was before it became a row: without the columns that only others fill, times as STAC has them."""
-    stated = {name: value for name, value in item["properties"].items() if value is not None}
-    told = {name: _plain_time(value) if name in times else value for name, value in stated.items()}
-    return {**item, "properties": told}
+    told = {name: value if name == "geometry" else _stated(value) for name, value in item.items() if value is not None}
+    properties = told["properties"].items()
+    return {**told, "properties": {name: _plain_time(value) if name in times else value for name, value in properties}}
+
+
+def _stated(value: Any) -> Any:
+    """A value without the members that are null, at any depth."""
+    if isinstance(value, dict):
+        return {name: _stated(member) for name, member in value.items() if member is not None}
+    return [_stated(member) for member in value] if isinstance(value, list) else value
 
 
 def _plain_time(text: str) -> str:

@@ -96,7 +96,13 @@ def check_items(items: Sequence[dict[str, Any]]) -> list[CheckedItem | InvalidIt
     """Check many Items, several times as fast as one by one; what a store needs of each, or why it is refused."""
     grounds = read_grounds([(item.get("geometry"), item.get("bbox")) for item in items])
     fields = FieldNotes()
-    return [_check(item, ground, fields) for item, ground in zip(items, grounds, strict=True)]
+    checked = [_check(item, ground, fields) for item, ground in zip(items, grounds, strict=True)]
+    fields.note(
+        (found.collection, item["properties"])
+        for item, found in zip(items, checked, strict=True)
+        if isinstance(found, CheckedItem)
+    )
+    return checked
 
 
 def check_collection_name(collection: str) -> None:
@@ -231,7 +237,7 @@ def _check(item: dict[str, Any], ground: Ground | ValueError, fields: FieldNotes
         document = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
         if len(document) > MAX_ITEM_BYTES:
             raise ValueError(f"the document has {len(document)} bytes, at most {MAX_ITEM_BYTES} are allowed")
-        checked = CheckedItem(
+        return CheckedItem(
             item["collection"],
             item["id"],
             _stated_version(item) or _digest(document),
@@ -243,8 +249,6 @@ def _check(item: dict[str, Any], ground: Ground | ValueError, fields: FieldNotes
             *ground,
             fields,
         )
-        fields.note(checked.collection, item["properties"])
-        return checked
     except (ValueError, TypeError) as error:
         refusal = InvalidItemError(f"item {item.get('id')!r:.140}: {error}")
         refusal.__cause__ = error

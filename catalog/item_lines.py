@@ -1,10 +1,11 @@
 """The lines of a file of Items and Collections, read and checked; those of a large file by several processes."""
 
+import contextlib
 import functools
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +15,7 @@ import orjson
 from catalog.checked_item import CheckedItem
 from catalog.collection import check_collection
 from catalog.errors import InvalidItemError
-from catalog.item import MAX_ID_LENGTH, MAX_ITEM_BYTES, check_items
+from catalog.item import MAX_ITEM_BYTES, check_items
 from catalog.line_worker import LineWorker
 
 Line = CheckedItem | dict[str, Any] | InvalidItemError | None
@@ -30,16 +31,25 @@ _BATCH_BYTES = 256 * 1024
 """What fits into a processor's cache; twice as much is slower."""
 _MAX_PROCESSES = 8
 
-_Check = Callable[[bytes], list[Line]]
-
 
 def read_lines(source: Path, *, rule: ItemRule | None = None) -> Iterator[Line]:
     """What each line of a file holds, in its order."""
+    with reading(source, rule=rule) as lines:
+        yield from lines
+
+
+@contextlib.contextmanager
+def reading(source: Path, *, rule: ItemRule | None = None) -> Iterator[Iterator[Line]]:
+    """As `read_lines`; but the processes that a large file is worth start at once."""
     check = functools.partial(check_lines, rule=rule)
-    with source.open("rb") as file:
-        large = os.fstat(file.fileno()).st_size >= _LARGE_BYTES
-        checked = _checked_elsewhere(check, _batches(file)) if large else map(check, _batches(file))
-        yield from itertools.chain.from_iterable(checked)
+    with source.open("rb") as file, contextlib.ExitStack() as ending:
+        workers = []
+        if os.fstat(file.fileno()).st_size >= _LARGE_BYTES:
+            for _ in range(min(len(os.sched_getaffinity(0)), _MAX_PROCESSES)):
+                workers.append(LineWorker(check))
+                ending.callback(workers[-1].stop)
+        checked = _checked_by(workers, _batches(file)) if workers else map(check, _batches(file))
+        yield itertools.chain.from_iterable(checked)
 
 
 def check_lines(lines: bytes, *, rule: ItemRule | None = None) -> list[Line]:
@@ -61,8 +71,9 @@ def survey(
     samples: dict[str, list[dict[str, Any]]] = {}
     enough = {name.encode() for name in known}
     with source.open("rb") as file:
-        for line in itertools.chain.from_iterable(batch.split(b"\n") for batch in _batches(file)):
-            if _is_item_of(line, enough):
+        new = (batch for batch in _batches(file) if not _has_nothing_but(enough, batch))
+        for line in itertools.chain.from_iterable(batch.split(b"\n") for batch in new):
+            if _has_nothing_but(enough, line):
                 continue
             (found,) = check_lines(line)
             if isinstance(found, dict):
@@ -76,13 +87,16 @@ def survey(
     return described, {name: items for name, items in samples.items() if name not in described}
 
 
-def _is_item_of(line: bytes, collections: set[bytes]) -> bool:
-    """Whether the bytes alone say that a line is of one of the collections: parsing it takes ten times as long."""
-    if b"\\" in line or b'"Collection"' in line or line.count(b'"collection"') != 1:
+def _has_nothing_but(collections: set[bytes], lines: bytes) -> bool:
+    """Whether the bytes alone say that all good lines are Items of the collections: parsing takes ten times as long."""
+    if b"\\" in lines or b'"Collection"' in lines:
         return False
-    start = line.index(b'"collection"') + len(b'"collection"')
-    between, name, *_ = *line[start : start + MAX_ID_LENGTH + 20].split(b'"', 2), b""
-    return between.strip() == b":" and name in collections
+    for rest in lines.split(b'"collection"')[1:]:
+        between, name, *_ = *rest.split(b'"', 2), b""
+        is_member = between.lstrip().startswith(b":")
+        if is_member and (between.strip() != b":" or name not in collections):
+            return False
+    return True
 
 
 def _batches(file: BinaryIO) -> Iterator[bytes]:
@@ -138,19 +152,14 @@ def _settled(document: Line, checked: Iterator[CheckedItem | InvalidItemError], 
         return refusal
 
 
-def _checked_elsewhere(check: _Check, batches: Iterator[bytes]) -> Iterator[list[Line]]:
-    """As `map`, by a process for each processor, each with one batch at a time."""
-    free = [LineWorker(check) for _ in range(min(len(os.sched_getaffinity(0)), _MAX_PROCESSES))]
-    workers, busy = tuple(free), deque[LineWorker]()
-    try:
-        for batch in batches:
-            worker, found = (free.pop(), None) if free else (busy[0], busy.popleft().result())
-            worker.begin(batch)
-            busy.append(worker)
-            if found is not None:
-                yield found
-        for worker in busy:
-            yield worker.result()
-    finally:
-        for worker in workers:
-            worker.stop()
+def _checked_by(workers: Sequence[LineWorker], batches: Iterator[bytes]) -> Iterator[list[Line]]:
+    """As `map`, each with one batch at a time."""
+    free, busy = list(workers), deque[LineWorker]()
+    for batch in batches:
+        worker, found = (free.pop(), None) if free else (busy[0], busy.popleft().result())
+        worker.begin(batch)
+        busy.append(worker)
+        if found is not None:
+            yield found
+    for worker in busy:
+        yield worker.result()

@@ -15,13 +15,18 @@ from typing import IO, Any
 
 from catalog.errors import StoreUnavailableError
 
+_PIPE_BYTES = 1024 * 1024
+"""Room for a batch and what is made of it, so that nobody waits for the other to read; the most that Linux gives."""
+
 
 class LineWorker:
     """One such process; it works on one batch at a time."""
 
     def __init__(self, check: Callable[[bytes], list[Any]]) -> None:
         command = [sys.executable, "-m", __name__]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603  # ourselves
+        self._process = subprocess.Popen(  # noqa: S603  # ourselves
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=_PIPE_BYTES
+        )
         self._send(check)
 
     def begin(self, lines: bytes) -> None:

@@ -1,5 +1,6 @@
 """Where everything is: absolute addresses of documents, files and pictures, and the links that carry them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os.path import splitext
 from typing import Any, Self
@@ -80,28 +81,19 @@ def published_item(item: dict[str, Any], at: Addresses) -> dict[str, Any]:
     Files are addressed as `{node}/data/{collection}/{item}/{version}/{key}{suffix}`, wherever they lie; remote ones
     keep their address.
     """
-    collection, item_id, assets = item["collection"], item["id"], item["assets"]
-    ours = not all(is_remote(asset["href"]) for asset in assets.values())
-    files, signed = (_files(item, at), _signatures(item, at)) if ours else ("", {})  # the version may take long
+    collection, assets = item["collection"], item["assets"]
+    above = at.collection(collection)
+    ours = [key for key, asset in assets.items() if not is_remote(asset["href"])]
     links = [
-        link("self", at.item(collection, item_id), GEOJSON),
-        link("parent", at.collection(collection)),
-        link("collection", at.collection(collection)),
+        link("self", f"{above}/items/{item['id']}", GEOJSON),
+        link("parent", above),
+        link("collection", above),
         link("root", at.root),
         *_foreign(item),
     ]
-    served = {
-        **item,
-        "links": links,
-        "assets": {
-            key: asset
-            if is_remote(asset["href"])
-            else {**asset, "href": f"{files}/{key}{splitext(asset['href'])[1]}{signed.get(key, '')}"}  # noqa: PTH122  # fast
-            for key, asset in assets.items()
-        },
-    }
+    served = {**item, "links": links, "assets": {**assets, **_addressed(item, ours, at)} if ours else assets}
     if VISUAL in assets:
-        pictures = f"{at.node}/raster/collections/{collection}/items/{item_id}"
+        pictures = f"{at.node}/raster/collections/{collection}/items/{item['id']}"
         links.append(link("tilejson", f"{pictures}/WebMercatorQuad/tilejson.json"))
         served["stac_extensions"] = _with_map_links(item)
     links += [link("related", at.item(*view), GEOJSON, title="Stereo view") for view in siblings(item)]
@@ -113,7 +105,7 @@ def published_item(item: dict[str, Any], at: Addresses) -> dict[str, Any]:
 
 def file_address(item: dict[str, Any], key: str, at: Addresses) -> str:
     """The file of an asset, as the served item names it to the public."""
-    return f"{_files(item, at)}/{key}{splitext(item['assets'][key]['href'])[1]}"  # noqa: PTH122  # as above
+    return _file_address(item, item_version(item), key, at)
 
 
 def published_collection(document: dict[str, Any], at: Addresses) -> dict[str, Any]:
@@ -131,16 +123,24 @@ def published_collection(document: dict[str, Any], at: Addresses) -> dict[str, A
     return {**document, "links": links, "stac_extensions": _with_map_links(document)}
 
 
-def _files(item: dict[str, Any], at: Addresses) -> str:
-    return f"{at.node}/data/{item['collection']}/{item['id']}/{item_version(item)}"
+def _addressed(item: dict[str, Any], keys: Sequence[str], at: Addresses) -> dict[str, Any]:
+    """Assets whose files this node hands out, with absolute hrefs."""
+    assets, version = item["assets"], item_version(item)  # a digest of the whole item where it states none
+    signed = _signatures(item, version, keys, at)
+    return {key: {**assets[key], "href": _file_address(item, version, key, at) + signed.get(key, "")} for key in keys}
 
 
-def _signatures(item: dict[str, Any], at: Addresses) -> dict[str, str]:
+def _file_address(item: dict[str, Any], version: str, key: str, at: Addresses) -> str:
+    suffix = splitext(item["assets"][key]["href"])[1]  # noqa: PTH122  # fast
+    return f"{at.node}/data/{item['collection']}/{item['id']}/{version}/{key}{suffix}"
+
+
+def _signatures(item: dict[str, Any], version: str, keys: Sequence[str], at: Addresses) -> dict[str, str]:
     """What opens each file of an item; nothing where the files are public, or not for whom the item is served."""
     if at.access is None or item["collection"] not in at.access.protected:
         return {}
-    version, expires = item_version(item), link_expiry()
-    names = {key: FileName(item["collection"], item["id"], version, key) for key in item["assets"]}
+    expires = link_expiry()
+    names = {key: FileName(item["collection"], item["id"], version, key) for key in keys}
     return {key: at.access.sign(name, expires=expires) for key, name in names.items()}
 
 

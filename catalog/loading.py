@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,14 @@ from catalog.durable import move_file, sync_file
 from catalog.errors import InvalidItemError
 from catalog.fail_point import fail_point
 from catalog.item import ASSET_SUFFIXES, resolve_href
-from catalog.item_lines import read_lines, survey
+from catalog.item_lines import Line, reading, survey
 from catalog.loaded_file import new_loaded_file
 from catalog.remote_store import is_remote
 from catalog.search import ItemStore
 from catalog.sidecar import scene_folders, versions
 
 _PLAIN_FILE = re.compile(
-    rf"([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*({'|'.join(map(re.escape, ASSET_SUFFIXES))})",
+    rf"(?:[\w-][\w.-]*+/)*+[\w-][\w.-]*(?:{'|'.join(map(re.escape, ASSET_SUFFIXES))})",
     re.ASCII | re.IGNORECASE,
 )
 """The way down to an image or side-file that no escape or dot can lead elsewhere."""
@@ -55,10 +55,11 @@ def load(
         InvalidItemError: Naming the line and what is wrong with it; nothing was loaded.
         DiskFullError: There is no room; nothing was loaded.
     """
-    with new_loaded_file(home, source.name) as (copy, target):
+    places = Places(asset_roots, remote_stores)
+    with new_loaded_file(home, source.name) as (copy, target), reading(source, rule=places.check_assets) as lines:
         collections = _collections(source, store)
         copy.write_bytes(b"".join(orjson.dumps(document) + b"\n" for document in collections))
-        items = _items(source, home, Places(asset_roots, remote_stores), copy, target)
+        items = _items(source, lines, home, copy, target)
         return store.load(items, collections=collections, file=target.name)
 
 
@@ -70,11 +71,11 @@ def _collections(source: Path, store: ItemStore) -> list[dict[str, Any]]:
     return [*needed, *described.values()]
 
 
-def _items(source: Path, home: Path, places: "Places", copy: Path, target: Path) -> Iterator[CheckedItem]:
+def _items(source: Path, lines: Iterable[Line], home: Path, copy: Path, target: Path) -> Iterator[CheckedItem]:
     """The file's items, checked and copied on the way; the copy is in place before the caller can commit."""
     published = {(scene.parent.name, scene.name) for scene in scene_folders(home) if versions(scene)}
     with copy.open("ab") as file:
-        for number, found in enumerate(read_lines(source, rule=places.check_assets), 1):
+        for number, found in enumerate(lines, 1):
             if isinstance(found, InvalidItemError):
                 raise InvalidItemError(f"{source}:{number}: {found}") from found
             if isinstance(found, CheckedItem):

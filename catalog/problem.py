@@ -122,7 +122,7 @@ async def _answer_invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     mistakes = error.errors()
-    detail = "; ".join(f"{_place(mistake['loc'])}: {mistake['msg']}" for mistake in mistakes[:_SHOWN_MISTAKES])
+    detail = "; ".join(f"{_place(mistake['loc'])}: {_told(mistake)}" for mistake in mistakes[:_SHOWN_MISTAKES])
     return problem(request.scope, 400, _limit_code(mistakes[0]), detail)
 
 
@@ -130,6 +130,13 @@ def _limit_code(mistake: Mapping[str, Any]) -> str:
     if mistake["type"] == "extra_forbidden":
         return "unknown_parameter"
     return f"limit.{mistake['loc'][1]}" if len(mistake["loc"]) > 1 else "limit.body"
+
+
+def _told(mistake: Mapping[str, Any]) -> str:
+    if isinstance(mistake.get("input"), bytes):
+        return "is not read as JSON without the header Content-Type: application/json"
+    message: str = mistake["msg"]
+    return message.removeprefix("Value error, ")
 
 
 def _place(location: Sequence[str | int]) -> str:

@@ -19,7 +19,14 @@ from catalog import sidecar
 from catalog.collection import collection_document
 from catalog.duplicate import find_duplicates
 from catalog.durable import make_folder, naming_a_full_disk, sync_file, sync_folder, write_file
-from catalog.errors import DiskFullError, InvalidItemError, ItemExistsError, UnknownCollectionError, UnknownItemError
+from catalog.errors import (
+    DiskFullError,
+    InvalidItemError,
+    ItemExistsError,
+    StoreAwayError,
+    UnknownCollectionError,
+    UnknownItemError,
+)
 from catalog.fail_point import fail_point
 from catalog.item import ITEM_FILE, item_version, with_warnings
 from catalog.search import Change, ItemStore, Search
@@ -64,7 +71,7 @@ def publish(
         store: Its catalogue.
         verify: Called with the staged files before they are sealed.
         replace: Make a new version of a scene that is listed, or list one again that is recalled.
-        wait_s: How long to wait for another publisher of the same scene.
+        wait_s: How long to wait for another publisher of the same scene, or for the database's server.
         reserve_mib: Free space that is never used.
 
     Raises:
@@ -213,7 +220,7 @@ def _claimed(store: ItemStore, scene_id: str, wait_s: float) -> Iterator[int]:
             try:
                 fence = stack.enter_context(store.claim(scene_id))
                 break
-            except ItemExistsError:
+            except (ItemExistsError, StoreAwayError):
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_POLL_S)

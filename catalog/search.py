@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from shapely.geometry.base import BaseGeometry
 
@@ -65,8 +65,7 @@ class Page:
     """How many items the whole search finds, counted on its first page; None where counting would take long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Footprint:
+class Footprint(NamedTuple):
     """What a tile needs to know of an item: a narrow row, no document."""
 
     collection: str
@@ -254,6 +253,13 @@ class ItemStore(Protocol):
         """A number that every change of what is held raises; cheap enough to ask for every tile.
 
         It is that of the newest entry of the change feed, or higher: the feed does not tell of collections.
+        """
+
+    def check(self) -> None:
+        """See that questions can be answered now, without waiting for it.
+
+        Raises:
+            StoreUnavailableError: They cannot.
         """
 
     def close(self) -> None:

@@ -89,6 +89,7 @@ class Writer:
         with self._file(f"item {item_id}") as keep:
             item = self._store.item(collection, item_id)
             _check_tag(item, if_match)
+            self._refuse_ours(collection, item_id)
             changed = change(item)
             if changed.setdefault("id", item_id) != item_id:
                 raise InvalidItemError(f"item {item_id}: the document has the id {changed['id']!r:.140}")
@@ -186,17 +187,17 @@ class Writer:
                 raise found
             if not isinstance(found, CheckedItem):
                 raise InvalidItemError("a Collection stands where an Item is expected")
-            self._refuse_ours(found)
+            self._refuse_ours(found.collection, found.item_id)
             checked.append(found)
         return checked
 
-    def _refuse_ours(self, item: CheckedItem) -> None:
-        scene = sidecar.scene_folder(self._home, item.collection, item.item_id)
+    def _refuse_ours(self, collection: str, item_id: str) -> None:
+        scene = sidecar.scene_folder(self._home, collection, item_id)
         if sidecar.versions(scene):
-            raise ItemExistsError(f"scene {item.item_id} was published by this node, which alone may replace it")
+            raise ItemExistsError(f"scene {item_id} was published by this node, which alone may replace it")
         recalled = sidecar.tombstone(scene)
         if recalled is not None and recalled.reason != DELETED:
-            raise ItemExistsError(f"item {item.item_id} was recalled; it must be restored first")
+            raise ItemExistsError(f"item {item_id} was recalled; it must be restored first")
 
     def _refuse_listed(self, collection: str, ids: Iterable[str]) -> None:
         for item_id in ids:

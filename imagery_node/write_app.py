@@ -21,7 +21,6 @@ from catalog.settings import CatalogSettings
 from catalog.store import open_store
 from catalog.writing import Writer
 from imagery_node.routes.health import health_routes
-from imagery_node.scene_index import Places, SceneIndex
 from imagery_node.settings import ImageryNodeSettings
 
 _THREADS = 8
@@ -39,10 +38,14 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
     """
     if catalog_settings.write_token is None:
         raise ValueError("CATALOG_WRITE_TOKEN: is needed to write over HTTP")
-    roots, remote = catalog_settings.asset_roots, catalog_settings.remote_stores
     store = open_store(settings.home, database=catalog_settings.database)
     files = AssetFiles.of(catalog_settings, settings.home, store.item)
-    writer = Writer(store, home=settings.home, asset_roots=roots, remote_stores=remote)
+    writer = Writer(
+        store,
+        home=settings.home,
+        asset_roots=catalog_settings.asset_roots,
+        remote_stores=catalog_settings.remote_stores,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -56,7 +59,7 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
     app.add_middleware(ProblemMiddleware)
     add_problem_handlers(app, STATUS_CODES)
     app.include_router(versioned_file_route(files))
-    app.include_router(health_routes(SceneIndex(store, Places(settings.home, roots, remote))))
+    app.include_router(health_routes(store))
     stac = create_stac_app(store, public_url=str(settings.public_url or "") or None, files=files, writer=writer)
     app.router.routes.append(StacMount("/stac", stac))
     return app

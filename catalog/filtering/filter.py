@@ -93,7 +93,7 @@ def _parse(expression: str | Mapping[str, Any], language: str) -> Any:
     try:
         document = orjson.loads(expression) if isinstance(expression, str) else expression
     except orjson.JSONDecodeError as error:
-        raise ValueError(": it is not JSON") from error
+        raise ValueError(": it is not JSON; filter-lang names the other language") from error
     check_document(document)
     return _undisturbed(lambda: cql2.parse_json(orjson.dumps(document).decode()).to_json())
 

@@ -23,7 +23,9 @@ from catalog.errors import (
     InvalidItemError,
     InvalidSearchError,
     SlowSearchError,
+    StoreAwayError,
     StoreUnavailableError,
+    UnusableStoreError,
 )
 
 POOL_SIZE = 8
@@ -38,12 +40,6 @@ _OPTIONS = "-c search_path=imagery_node,pgstac,public -c timezone=UTC -c client_
 
 Answer = TypeVar("Answer")
 Session = Connection[tuple[Any, ...]]
-
-
-class DatabaseAwayError(StoreUnavailableError):
-    """The server cannot be reached now, or all connections to it are taken."""
-
-    transient = True
 
 
 class Database:
@@ -76,10 +72,10 @@ class Database:
         """A connection of the pool; errors of the block become ours.
 
         Raises:
-            DatabaseAwayError: No server answers, or none of the connections becomes free in time.
+            StoreAwayError: No server answers, or none of the connections becomes free in time.
         """
         if not self._free.acquire(timeout=WAIT_S):
-            raise DatabaseAwayError(f"no connection to the catalogue became free within {WAIT_S:g} s")
+            raise StoreAwayError(f"no connection to the catalogue became free within {WAIT_S:g} s")
         try:
             connection = self._take()
             try:
@@ -139,12 +135,12 @@ def check_address(address: SecretStr) -> None:
     """See that an address can be read; nothing of it is repeated, there may be a password in it.
 
     Raises:
-        ValueError: It cannot.
+        UnusableStoreError: It cannot.
     """
     try:
         conninfo_to_dict(address.get_secret_value())
     except psycopg.ProgrammingError:
-        raise ValueError("expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
+        raise UnusableStoreError("CATALOG_DATABASE: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
 
 
 def with_retries(work: Callable[[], Answer]) -> Answer:
@@ -182,7 +178,7 @@ def _translation(error: psycopg.Error) -> CatalogError:
         case errors.DeadlockDetected() | errors.SerializationFailure() | errors.CheckViolation():
             return _CollisionError(f"the catalogue is being written to by others: {told}")
         case errors.LockNotAvailable():
-            return DatabaseAwayError(f"the catalogue is being written to by others: {told}")
+            return StoreAwayError(f"the catalogue is being written to by others: {told}")
         case errors.QueryCanceled():
             return SlowSearchError("the search takes too long; ask for less at once")
         case errors.UntranslatableCharacter() | errors.InvalidTextRepresentation() | errors.NumericValueOutOfRange():
@@ -190,5 +186,5 @@ def _translation(error: psycopg.Error) -> CatalogError:
         case errors.DiskFull():
             return DiskFullError("the disk of the database is full: the catalogue was not changed")
         case psycopg.OperationalError():
-            return DatabaseAwayError(f"the database of the catalogue is away: {told}")
+            return StoreAwayError(f"the database of the catalogue is away: {told}")
     return StoreUnavailableError(f"the catalogue cannot answer: {told}")

@@ -11,7 +11,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from catalog.errors import UnusableStoreError
-from catalog.pgstac.database import Session, translated
+from catalog.pgstac.database import Database, Session, check_address, translated
 from catalog.queryable import QUERYABLES
 
 PGSTAC_VERSION = "0.10.0"
@@ -101,11 +101,13 @@ def migrate(address: SecretStr) -> str:
 
     Raises:
         StoreUnavailableError: It cannot be reached, or the role may not.
-        UnusableStoreError: A newer program made it.
+        UnusableStoreError: A newer program made it, or the address cannot be read.
     """
     from pypgstac.db import PgstacDB
     from pypgstac.migrate import Migrate
 
+    check_address(address)
+    Database(address).connect().close()  # pypgstac's pool would try for half a minute
     with translated():
         pgstac = PgstacDB(dsn=address.get_secret_value())
         try:

@@ -9,7 +9,7 @@ import select
 import socket
 import threading
 
-from catalog.errors import StoreUnavailableError
+from catalog.errors import CatalogError
 from catalog.pgstac.database import Database, Session, translated
 from catalog.pgstac.feed import CHANNEL, read_sequence
 
@@ -28,6 +28,7 @@ class News:
         self._newest = 0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._trouble: CatalogError | None = None
         self._closed = threading.Event()
         self._wake, self._waker = socket.socketpair()
 
@@ -40,6 +41,16 @@ class News:
         if self._thread is None:
             self._begin()
         return self._newest
+
+    def check(self) -> None:
+        """See that the database was there a moment ago.
+
+        Raises:
+            StoreUnavailableError: It was not.
+        """
+        self.newest()
+        if self._trouble is not None:
+            raise self._trouble
 
     def hear(self, sequence: int) -> None:
         """Numbers never go back, whoever tells them first."""
@@ -71,9 +82,12 @@ class News:
         while not self._closed.is_set():
             try:
                 connection = connection or self._subscribe()
+                self._trouble = None
                 self._listen(connection)
-            except StoreUnavailableError as error:
-                logger.warning("no news of the catalogue: %s", error)
+            except CatalogError as error:
+                if self._trouble is None:
+                    logger.warning("no news of the catalogue: %s", error)
+                self._trouble = error
                 if connection is not None:
                     connection.close()
                 connection = None
@@ -82,8 +96,11 @@ class News:
             connection.close()
 
     def _listen(self, connection: Session) -> None:
-        heard, _, _ = select.select([connection.fileno(), self._wake.fileno()], [], [], _LISTEN_S)
         with translated():
+            poll = select.poll()
+            for descriptor in (connection.fileno(), self._wake.fileno()):
+                poll.register(descriptor, select.POLLIN)
+            heard = {descriptor for descriptor, _ in poll.poll(_LISTEN_S * 1000)}
             if connection.fileno() in heard:
                 for notify in connection.notifies(timeout=0):
                     self.hear(int(notify.payload))

@@ -30,10 +30,7 @@ def open_pgstac(home: Path, address: SecretStr, *, read_only: bool, lease_s: flo
             it holds the catalogue of another home.
         StoreUnavailableError: It cannot be reached.
     """
-    try:
-        check_address(address)
-    except ValueError as error:
-        raise UnusableStoreError(f"CATALOG_DATABASE: {error}") from None
+    check_address(address)
     database = Database(address, read_only=read_only)
     with contextlib.ExitStack() as undo:
         undo.callback(database.close)
@@ -64,9 +61,10 @@ def _settle(home: Path, database: Database, store: PgStacStore) -> None:
     if ours is None:
         ours = uuid.uuid4().hex
         write_file(mark, ours.encode())
-    if (home / "scenes").exists():  # followers of an earlier database must never see its numbers go back
+    # Followers of an earlier database must never see its numbers go back.
+    if (home / "scenes").exists() or (home / "loaded").exists():
         with database.transaction() as connection:
-            connection.execute("UPDATE feed SET sequence = greatest(sequence, %s)", (time.time_ns() // 1_000_000,))
+            connection.execute("UPDATE feed SET sequence = greatest(sequence, %s)", (time.time_ns() // 1_000,))
     count = refill(store, home, loaded_files(home))
     with database.transaction() as connection:
         connection.execute("INSERT INTO fact VALUES ('home', %s)", (ours.encode(),))

@@ -221,11 +221,16 @@ class PgStacStore:
     def changes(self, since: int, *, limit: int = 1000) -> list[Change]:
         """See `ItemStore`."""
         with self._database.connection() as connection:
+            self._news.hear(feed.read_sequence(connection))  # else a follower could know of more than `sequence` tells
             return feed.read_changes(connection, since, limit)
 
     def sequence(self) -> int:
         """See `ItemStore`; costs no question to the database, and goes on answering while it is away."""
         return self._news.newest()
+
+    def check(self) -> None:
+        """See `ItemStore`; tells what the listening connection knows."""
+        self._news.check()
 
     def close(self) -> None:
         """See `ItemStore`."""

@@ -4,6 +4,7 @@ Every function works inside the caller's transaction.
 """
 
 import contextlib
+import gc
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -39,7 +40,7 @@ def load_items(connection: apsw.Connection, items: Iterable[dict[str, Any] | Che
     recalled = set(connection.execute("SELECT collection, id FROM tombstone"))
     wordings, fields, batches = Wordings(connection), FieldNotes(), _checked(items)
     listed, added, before = 0, 0, _count(connection)
-    with _roomy_cache(connection):
+    with _roomy_cache(connection), _no_collector():
         for batch in batches:
             _check_collections(batch, collections)
             for noted in {id(item.fields): item.fields for item in batch}.values():
@@ -130,3 +131,15 @@ def _roomy_cache(connection: apsw.Connection) -> Iterator[None]:
         yield
     finally:
         connection.pragma("cache_size", -CACHE_KIB)
+
+
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    """Items have no cycles; to look for them among so many takes a twelfth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

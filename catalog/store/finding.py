@@ -182,8 +182,8 @@ class Finding:
         geometry = "NULL" if self._selection.area is None else "item.geometry"
         rows: Iterator[Row] = self._connection.execute(
             f"SELECT item.key, {geometry}, {order.columns} FROM {source.text} WHERE {condition.text}"  # noqa: S608
-            f" ORDER BY {order.terms} LIMIT ?",
-            (*source.values, *condition.values, -1 if at_most is None else at_most),
+            f" ORDER BY {order.terms}{'' if at_most is None else ' LIMIT ?'}",  # LIMIT -1 would sort more slowly
+            (*source.values, *condition.values, *(() if at_most is None else (at_most,))),
         )
         return rows
 

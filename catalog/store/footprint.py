@@ -35,7 +35,7 @@ def find_footprints(
     shapely.prepare(area)
     while chunk := list(itertools.islice(rows, _CHUNK)):
         geometries = shapely.from_wkb([row[6] for row in chunk])
-        for row, geometry, inside in zip(chunk, geometries, shapely.intersects(area, geometries), strict=True):
-            if inside:
-                name, item_id, version, reverse_us, gsd_m, cloud_cover, _ = row
-                yield Footprint(name, item_id, version, from_microseconds(-reverse_us), geometry, gsd_m, cloud_cover)
+        inside = shapely.intersects(area, geometries).tolist()
+        found = itertools.compress(zip(chunk, geometries.tolist(), strict=True), inside)
+        for (name, item_id, version, reverse_us, gsd_m, cloud_cover, _), geometry in found:
+            yield Footprint(name, item_id, version, from_microseconds(-reverse_us), geometry, gsd_m, cloud_cover)

@@ -97,7 +97,8 @@ def _make(home: Path) -> None:
         fresh = Database(home / f"{DATABASE_FILE}.new", read_only=False)
         fresh.discard()
         # Followers of the change feed must never see its numbers go back, and the old numbers may be lost.
-        fresh.create(first_sequence=time.time_ns() // 1_000_000 if (home / "scenes").exists() else 0)
+        is_anew = (home / "scenes").exists() or (home / "loaded").exists()
+        fresh.create(first_sequence=time.time_ns() // 1_000 if is_anew else 0)
         count = refill(SqliteStore(fresh, claims_folder(home)), home, loaded_files(home))
         fresh.close()
         if current.path.exists():

@@ -217,6 +217,10 @@ class SqliteStore:
         with translated():
             return feed.read_sequence(self._connection())
 
+    def check(self) -> None:
+        """See `ItemStore`."""
+        self.sequence()
+
     def close(self) -> None:
         """See `ItemStore`."""
         self._database.close()

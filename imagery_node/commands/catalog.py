@@ -163,7 +163,9 @@ def export_command(
 
 
 @app.command("migrate")
-def migrate_command(catalog: Catalog = None) -> None:
+def migrate_command(
+    catalog: Annotated[str | None, typer.Option(help="postgresql://… of the database; else CATALOG_DATABASE.")] = None,
+) -> None:
     """Make a PostgreSQL database into a catalogue, or bring it to this version; as a role that may create roles."""
     database = database_of(catalog)
     if database is None:

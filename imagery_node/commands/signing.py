@@ -12,7 +12,7 @@ from catalog.item import item_version
 from catalog.link import Addresses, file_address
 from catalog.search import Search
 from catalog.settings import CatalogSettings
-from imagery_node.commands.catalog import DEFAULT_HOME, Home, open_home, read_settings
+from imagery_node.commands.catalog import DEFAULT_HOME, Catalog, Home, open_home, read_settings
 from imagery_node.settings import ImageryNodeSettings
 
 _LIFETIME = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
@@ -34,11 +34,12 @@ def sign_link(
     lifetime_s: Annotated[
         int, typer.Option("--for", parser=_lifetime_s, metavar="TIME", help="How long it is good: 90m, 12h, 7d.")
     ] = "1d",  # type: ignore[assignment]  # the parser reads defaults too
+    catalog: Catalog = None,
 ) -> None:
     """Print a link to a protected file that anyone can read for a while."""
     settings, node = read_settings(CatalogSettings), read_settings(ImageryNodeSettings)
     access = Access.of(settings)
-    found = open_home(home).search(Search(ids=(item_id,))).items
+    found = open_home(home, catalog, read_only=True).search(Search(ids=(item_id,))).items
     items = [item for item in found if item["collection"] in access.protected and key in item["assets"]]
     if not items:
         raise UnknownItemError(f"no protected collection lists an item {item_id!r:.140} with an asset {key!r:.80}")

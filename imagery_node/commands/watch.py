@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from catalog.errors import StoreUnavailableError
 from imagery_node.commands.inbox import Inbox, Sighting, has_changed, verify_checksum
 from imagery_node.commands.publisher import Publisher
 from imagery_node.commands.report import REFUSALS, Outcome, Report, name_of, refusal
@@ -15,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 _TRY_AGAIN_S = 600.0
 """After a refusal that was not the delivery's fault."""
+_TRY_STORE_AGAIN_S = 60.0
+"""After one for want of the catalogue's database, which mostly is soon back."""
 
 
 class DroppedError(Exception):
@@ -102,7 +105,8 @@ class Watch:
             record = Record.waiting(name, sighting.fingerprint)
             self._state.put(record)
         if record.state == "refused":
-            return record.code in PASSING and record.age_s > _TRY_AGAIN_S
+            pause_s = _TRY_STORE_AGAIN_S if record.code == StoreUnavailableError.code else _TRY_AGAIN_S
+            return record.code in PASSING and record.age_s > pause_s
         if record.code is not None and self._inbox.is_given_up(sighting):
             self._refuse(record)
             return False

@@ -20,7 +20,7 @@ from imagery_node.commands.report import Outcome
 
 logger = logging.getLogger(__name__)
 
-PASSING = frozenset({"disk_full", "io_error", "resource", "store_unavailable"})
+PASSING = frozenset({"disk_full", "io_error", "resource", "search_deadline", "store_unavailable"})
 """Codes of refusals that are not the delivery's fault: it is tried again by itself."""
 
 _MOST_NAME_BYTES = 200

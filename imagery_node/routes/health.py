@@ -5,12 +5,12 @@ import time
 from fastapi import APIRouter
 
 from catalog.errors import CatalogError
-from imagery_node.scene_index import SceneIndex
+from catalog.search import ItemStore
 
 _ANSWER_HOLDS_S = 1.0
 
 
-def health_routes(index: SceneIndex) -> APIRouter:
+def health_routes(store: ItemStore) -> APIRouter:
     """The routes a supervisor asks."""
     router = APIRouter(tags=["health"])
     asked_at, refusal = float("-inf"), None
@@ -25,7 +25,7 @@ def health_routes(index: SceneIndex) -> APIRouter:
         """The catalogue answers, or did a moment ago."""
         nonlocal asked_at, refusal
         if time.monotonic() - asked_at > _ANSWER_HOLDS_S:
-            refusal = _refusal(index)
+            refusal = _refusal(store)
             asked_at = time.monotonic()
         if refusal is not None:
             raise refusal
@@ -34,10 +34,10 @@ def health_routes(index: SceneIndex) -> APIRouter:
     return router
 
 
-def _refusal(index: SceneIndex) -> CatalogError | None:
+def _refusal(store: ItemStore) -> CatalogError | None:
     """Why the catalogue cannot answer."""
     try:
-        index.newest()
+        store.check()
     except CatalogError as error:
         return error
     return None

@@ -154,6 +154,11 @@ def test_a_derived_collection_is_valid_stac_and_names_the_assets():
         ({"extent": {}}, "extent"),
         ({"extent": {"spatial": {"bbox": [[1, 2]]}, "temporal": {"interval": [[None, None]]}}}, "bbox"),
         ({"extent": {"spatial": {"bbox": []}, "temporal": {"interval": [[None]]}}}, "two ends"),
+        ({"extent": {"spatial": {"bbox": {}}, "temporal": {"interval": [[None, None]]}}}, "list of boxes"),
+        ({"extent": {"spatial": {"bbox": []}, "temporal": {"interval": [["then", None]]}}}, "RFC 3339"),
+        ({"extent": {"spatial": {"bbox": []}, "temporal": {"interval": [[5, None]]}}}, "bad extent"),
+        ({"summaries": "x"}, "summaries"),
+        ({"properties": None}, "properties"),
     ],
 )
 def test_a_collection_that_breaks_a_rule_is_named_with_the_field(change, found):

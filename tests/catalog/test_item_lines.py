@@ -158,6 +158,8 @@ def test_a_survey_finds_collections_and_samples_of_those_not_known(source):
         b'{"x": {"collection":"known"}, "collection" : "gf1-pms", ',
         b'{"x": "\\"collection\\":\\"known\\"", "collection":"gf1-pms", ',
         b'{"collection":"known", "\\u0063ollection":"gf1-pms", ',
+        b'{"x": ["collection", "known"], "collection":' + b" " * 1000 + b'"gf1-pms", ',
+        b'{"collection":"known"}\n{"collection":"gf1-pms", ',
     ],
 )
 def test_a_survey_is_not_led_astray_by_what_only_looks_like_the_collection(tmp_path, line):

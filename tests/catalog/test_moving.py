@@ -96,6 +96,16 @@ def test_a_table_says_all_but_nulls_and_other_time_zones(tmp_path):
     assert list(read_geoparquet(path)) == [*DOCUMENTS, *items]
 
 
+def test_members_that_only_some_items_have_stay_theirs(tmp_path):
+    items = some_items(3)
+    del items[0]["stac_extensions"]
+    items[1]["properties"]["test:source"] = {"station": "MYC", "orbit": {"number": 7}}
+    items[2]["properties"]["test:source"] = {"orbit": {"number": 8, "path": 9}}
+    path = tmp_path / "table.parquet"
+    write_geoparquet(items, path)
+    assert list(read_geoparquet(path)) == items
+
+
 def test_a_file_that_is_no_table_is_refused(tmp_path):
     path = tmp_path / "table.parquet"
     path.write_bytes(b"PAR1 and nothing else")

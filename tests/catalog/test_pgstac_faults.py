@@ -8,13 +8,16 @@ import orjson
 import psycopg
 import pytest
 import requests
+from pydantic import SecretStr
 
 from catalog.app import create_app
+from catalog.change_feed import read_feed
 from catalog.errors import InvalidItemError, ItemExistsError, StoreUnavailableError, UnusableStoreError
 from catalog.pgstac import database as pgstac_database
 from catalog.pgstac import listing as pgstac_listing
 from catalog.pgstac.migration import READER, WRITER, migrate
 from catalog.pgstac.opening import MARK
+from catalog.publishing import recall
 from catalog.search import Search
 from catalog.store import open_store
 from tests.catalog.item_store_contract import FIRST, ITEMS
@@ -34,11 +37,18 @@ def store(tmp_path, database):
     store.close()
 
 
-@pytest.fixture
-def own_cluster():
+@pytest.fixture(scope="module")
+def restartable():
     """A server that may be restarted without harm to other tests."""
-    with private_cluster() as cluster, cluster.new_database() as name:
-        yield cluster, cluster.address(name)
+    with private_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def own_cluster(restartable):
+    """It, and the address of an empty catalogue on it."""
+    with restartable.new_database() as name:
+        yield restartable, restartable.address(name)
 
 
 def until(condition, at_most_s):
@@ -55,6 +65,7 @@ def test_P17_while_the_server_restarts_answers_are_503_and_it_comes_back_by_itse
     store = open_store(tmp_path, database=address)
     store.load(ITEMS, collections=DOCUMENTS)
     known = store.sequence()
+    assert is_ready(store)
     stop, answers = threading.Event(), []
 
     def ask(url):
@@ -70,15 +81,26 @@ def test_P17_while_the_server_restarts_answers_are_503_and_it_comes_back_by_itse
             cluster.stop()
             until(lambda: any(status == 503 for status, _ in answers), 30)
             assert store.sequence() == known, "tiles of what is known go on"
+            until(lambda: not is_ready(store), 5)
             cluster.start()
             recovered_s = until(lambda: requests.get(f"{url}/search?limit=5", timeout=30).ok, 5)
             until(lambda: store.register(FIRST).sequence == store.sequence(), 5)
+            until(lambda: is_ready(store), 5)
         finally:
             stop.set()
     assert recovered_s < 5
     assert {status for status, _ in answers} == {200, 503}
     assert {after for status, after in answers if status == 503} == {"5"}
     store.close()
+
+
+def is_ready(store):
+    """As `/readyz` decides it."""
+    try:
+        store.check()
+    except StoreUnavailableError:
+        return False
+    return True
 
 
 def test_P17_what_others_publish_is_heard_of_again_after_a_restart(own_cluster, tmp_path):
@@ -92,6 +114,18 @@ def test_P17_what_others_publish_is_heard_of_again_after_a_restart(own_cluster, 
     until(lambda: reader.sequence() == writer.sequence(), 5)
     reader.close()
     writer.close()
+
+
+def test_P17_who_has_a_scene_in_hand_waits_for_a_server_that_restarts(own_cluster, tmp_path):
+    cluster, address = own_cluster
+    store = open_store(tmp_path, database=address)
+    store.load(ITEMS, collections=DOCUMENTS)
+    cluster.stop()
+    with ThreadPoolExecutor(1) as pool:
+        recalling = pool.submit(recall, FIRST["id"], home=tmp_path, store=store, reason="test")
+        cluster.start()
+        assert [change.item_id for change in recalling.result()] == [FIRST["id"]]
+    store.close()
 
 
 def _registers(store):
@@ -197,6 +231,16 @@ def test_a_follower_never_misses_a_lower_number_that_is_committed_later(tmp_path
     other.close()
 
 
+def test_a_change_that_this_process_did_not_hear_of_is_no_reset_of_the_feed(tmp_path, store, database):
+    other = open_store(tmp_path, database=database)
+    assert other.sequence() == store.sequence()
+    other._news.close()  # it hears of nothing any more
+    newest = store.register(FIRST).sequence
+    page = read_feed(other, newest, limit=10)
+    assert (page.reset, page.resume, page.changes) == (False, newest, [])
+    other.close()
+
+
 def test_the_claim_of_a_dead_session_is_free_and_its_number_no_longer_good(store, postgres):
     with store.claim(FIRST["id"]) as old:
         with pytest.raises(ItemExistsError), store.claim(FIRST["id"]):
@@ -273,6 +317,17 @@ def test_a_database_that_was_not_migrated_is_refused(tmp_path, postgres):
 def test_migrating_again_changes_nothing(store, database):
     assert migrate(database) == "0.10.0"
     assert len(store.search(Search(limit=1000)).items) == len(ITEMS)
+
+
+def test_migrating_is_refused_at_once_where_nobody_listens_or_the_address_is_none(monkeypatch):
+    monkeypatch.setattr(
+        "pypgstac.db.PgstacDB.__init__", lambda *_, **__: pytest.fail("its pool tries for half a minute")
+    )
+    with pytest.raises(StoreUnavailableError, match="refused"):
+        migrate(SecretStr("postgresql://postgres@127.0.0.1:1/node"))
+    with pytest.raises(UnusableStoreError) as refused:
+        migrate(SecretStr("postgresql://user:se%cret@127.0.0.1/node"))
+    assert "se%cret" not in str(refused.value)
 
 
 def test_a_database_of_another_version_is_refused(tmp_path, store, postgres, database):

@@ -5,8 +5,10 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 
+from catalog.change_feed import read_feed
 from catalog.errors import ItemExistsError, SlowSearchError, StoreUnavailableError
 from catalog.search import Search, SortKey
 from catalog.store import open_store
@@ -133,6 +135,18 @@ def test_P29_a_running_reader_turns_to_the_rebuilt_database(tmp_path):
     open_store(tmp_path).put_collection(some_collection("gf1-pms"))
     assert reader.search(Search()).items == []
     assert [document["id"] for document in reader.collections()] == ["gf1-pms"]
+
+
+def test_P29_followers_are_told_of_a_feed_that_began_anew_though_all_was_loaded_from_files(tmp_path):
+    kept = tmp_path / "loaded" / "000001.ndjson"
+    kept.parent.mkdir()
+    kept.write_bytes(b"\n".join(map(orjson.dumps, ITEMS)))
+    store = open_store(tmp_path)
+    known = store.changes(0)[5].sequence
+    store.close()
+    (tmp_path / "catalog.db").unlink()
+    again = open_store(tmp_path)
+    assert read_feed(again, known, limit=1).reset
 
 
 def test_a_database_of_an_older_program_is_made_anew(tmp_path):

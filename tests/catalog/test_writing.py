@@ -109,6 +109,7 @@ def test_a_scene_of_the_nodes_own_is_deleted_but_never_written_over(home, store,
         lambda: writer.add_items("gf2-pms", [other]),
         lambda: writer.add_items("gf2-pms", [items[1], other], replace=True),
         lambda: writer.change_item("gf2-pms", "OURS", lambda _: other),
+        lambda: writer.change_item("gf2-pms", "OURS", lambda as_it_is: as_it_is),
     ):
         with pytest.raises(ItemExistsError):
             write()

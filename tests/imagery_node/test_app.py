@@ -95,16 +95,16 @@ def test_the_node_is_alive_and_ready(node):
 
 
 def test_the_catalogue_is_asked_once_a_second_whether_it_is_ready():
-    class Index:
+    class Store:
         asked = 0
 
-        def newest(self):
+        def check(self):
             self.asked += 1
 
-    index = Index()
-    ready = next(route.endpoint for route in health_routes(index).routes if route.path == "/readyz")
+    store = Store()
+    ready = next(route.endpoint for route in health_routes(store).routes if route.path == "/readyz")
     assert [asyncio.run(ready()) for _ in range(5)] == [{"status": "ready"}] * 5
-    assert index.asked == 1
+    assert store.asked == 1
 
 
 @pytest.mark.parametrize("header_is_held", [False, True])

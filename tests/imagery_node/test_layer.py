@@ -1,6 +1,5 @@
 """Layers and their order."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import shapely
@@ -16,7 +15,7 @@ LAYERS = make_layers([{"id": "gf1-pms", "title": "高分一号"}, {"id": "gf2-pm
 
 def scenes(*rows):
     return [
-        replace(SCENE, item_id=name, acquired=datetime(2024, month, 1, tzinfo=UTC), cloud_cover=cloud)
+        SCENE._replace(item_id=name, acquired=datetime(2024, month, 1, tzinfo=UTC), cloud_cover=cloud)
         for name, month, cloud in rows
     ]
 
@@ -40,7 +39,7 @@ def test_img_puts_grey_pictures_beneath_colours():
     odd = [{"id": "x", "imagery_node:stretch": stretch} for stretch in ("?", {"bands": 3}, {"bands": []})]
     layers = make_layers([grey, {"id": "gf2-pms"}, *odd])
     [old] = scenes(("old", 1, 90.0))
-    new = replace(old, item_id="new", collection="zy3-fwd", acquired=datetime(2024, 9, 1, tzinfo=UTC), cloud_cover=0.0)
+    new = old._replace(item_id="new", collection="zy3-fwd", acquired=datetime(2024, 9, 1, tzinfo=UTC), cloud_cover=0.0)
     assert layers["img"].order([new, old]) == [old, new]
 
 

@@ -12,7 +12,7 @@ import shapely
 
 from catalog.store import open_store
 from catalog.webhook import subscriber_secret
-from tests.support.command import OURS, imagery_node
+from tests.support.command import OURS, imagery_node, in_process
 from tests.support.coverage import scene
 from tests.support.receiver import receiving
 from tests.support.stac import some_collection
@@ -69,9 +69,11 @@ def test_a_second_process_is_refused(store, home):
     assert "another process" in done.stderr
 
 
-def test_each_subscriber_is_shown_its_own_secret(store, home):
+def test_each_subscriber_is_shown_its_own_secret(home, monkeypatch):
     addresses = ["https://a.example.org/hook", "https://b.example.org/hook"]
-    done = imagery_node("notify", "--home", home, "--secrets", variables=settings(",".join(addresses)))
+    for name, value in settings(",".join(addresses)).items():
+        monkeypatch.setenv(name, value)
+    done = in_process("notify", "--home", home, "--secrets")
     assert done.stdout.splitlines() == [f"{address} {subscriber_secret(SECRET, address)}" for address in addresses]
 
 
@@ -84,7 +86,9 @@ def test_each_subscriber_is_shown_its_own_secret(store, home):
         (settings("https://a.example.org/") | {"CATALOG_WEBHOOK_SECRET": "whsec_c2hvcnQ="}, "24 random bytes"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(home, variables, said):
-    done = imagery_node("notify", "--home", home, variables=variables)
+def test_settings_that_cannot_work_are_refused(home, variables, said, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    done = in_process("notify", "--home", home)
     assert (done.returncode, said in done.stderr) == (78, True), done.stderr
     assert "c2hvcnQ" not in done.stderr

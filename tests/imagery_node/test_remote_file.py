@@ -1,10 +1,12 @@
 """Files in remote stores: the pixels that are on disk, or an error when the store gives anything else (P04, P20)."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from imagery_node import breaker as breaker_module
 from imagery_node import http_ranges
 from imagery_node.block import decode_block
 from imagery_node.breaker import Breaker
@@ -173,13 +175,17 @@ def test_P20_a_host_that_keeps_failing_is_left_alone_and_others_are_not(store, r
         assert open_cog(RemoteFile(f"{other.url}/a.tif", ranges)).levels
 
 
-def test_a_breaker_lets_one_try_after_its_pause_and_all_once_that_worked():
-    breaker = Breaker(failures=2, pause_s=0.05)
+def test_a_breaker_lets_one_try_after_its_pause_and_all_once_that_worked(monkeypatch):
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(breaker_module, "time", clock)
+    breaker = Breaker(failures=2, pause_s=5)
     breaker.tell(worked=False)
     assert breaker.lets_through()
     breaker.tell(worked=False)
     assert not breaker.lets_through()
-    time.sleep(0.06)
+    clock.now = 4.9
+    assert not breaker.lets_through()
+    clock.now = 5.0
     assert [breaker.lets_through() for _ in range(3)] == [True, False, False]
     breaker.tell(worked=True)
     assert [breaker.lets_through() for _ in range(3)] == [True, True, True]

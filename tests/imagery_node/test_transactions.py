@@ -199,6 +199,12 @@ def test_what_is_no_good_is_a_problem_400(node):
     assert node.ids() == set()
 
 
+def test_a_body_that_does_not_say_it_is_json_is_told_how_to(node):
+    answer = requests.post(f"{node.url}{ITEMS}", data="{}", headers=AUTHORISED, timeout=30)
+    assert (answer.status_code, answer.json()["code"]) == (400, "limit.body")
+    assert "Content-Type: application/json" in answer.json()["detail"]
+
+
 def test_names_that_differ_from_the_address_are_refused(node, items):
     node.ask("POST", ITEMS, items[0])
     path = f"{ITEMS}/{items[0]['id']}"

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
@@ -81,8 +81,12 @@ def pixels(answer):
 
 @pytest.fixture
 def filled(tmp_path):
-    """The home of the node that publishes, with a scene here and another one three tiles east."""
-    home = tmp_path / "ours"
+    """The home of the node that publishes."""
+    return fill(tmp_path / "ours")
+
+
+def fill(home):
+    """A scene here and another one three tiles east."""
     store = open_store(home)
     for collection in ("gf1-pms", "gf2-pms"):
         put_collection(store, collection)
@@ -99,6 +103,20 @@ def ours(filled):
         node.store, node.home = open_store(filled), filled
         yield node
     node.store.close()
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """A node and one that took over its scenes, as processes, for tests that only look at them."""
+    mirror = tmp_path_factory.mktemp("mirror")
+    with ExitStack() as running:
+        ours = running.enter_context(Node(fill(tmp_path_factory.mktemp("ours"))))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CATALOG_REMOTE_STORES", f"{ours.url}/data")
+            assert "taken 2" in run("sync", f"{ours.url}/stac", "--home", mirror, "--once")
+            theirs = running.enter_context(Node(mirror))
+        theirs.home = mirror
+        yield ours, theirs
 
 
 @pytest.fixture
@@ -146,30 +164,29 @@ def test_what_happens_at_one_node_shows_at_the_other_and_touches_no_other_tile(o
         assert get(theirs, UNTOUCHED).headers["etag"] == before[UNTOUCHED]
 
 
-def test_every_picture_at_the_follower_is_that_of_the_origin(ours, mirror):
-    assert "taken 2" in run("sync", f"{ours.url}/stac", "--home", mirror, "--once")
+def test_every_picture_at_the_follower_is_that_of_the_origin(pair):
+    ours, theirs = pair
     point = ",".join(map(str, INSIDE))
-    with Node(mirror) as theirs:
-        for path in (
-            TOUCHED,
-            f"{LAYER}{address(suffix='.jpg')}",
-            f"{LAYER}{address(dx=1, dy=1, suffix='.png')}",
-            f"/raster/layers/gf2-pms/{address(suffix='.png')}?render=natural",
-            f"{FIRST}/{address(suffix='.webp')}?assets=analytic&bidx=1&bidx=2&bidx=3&rescale=0,1000",
-            f"{FIRST}/preview.png?assets=visual&max_size=64",
-        ):
-            np.testing.assert_array_equal(pixels(get(theirs, path)), pixels(get(ours, path)), err_msg=path)
-        values = f"{FIRST}/preview.npy?assets=analytic"
-        assert get(theirs, values).content == get(ours, values).content
-        for path in (
-            f"{FIRST}/point/{point}?assets=analytic",
-            f"{FIRST}/statistics?assets=analytic",
-            f"{LAYER}dates?point={point}",
-        ):
-            one, other = get(theirs, path).json(), get(ours, path).json()
-            assert without_places(one) == without_places(other), path
-        jpeg = f"{LAYER}{address(suffix='.jpg')}"
-        assert [get(theirs, jpeg).headers["server-timing"] for _ in range(2)] == ["verbatim", "verbatim"]
+    for path in (
+        TOUCHED,
+        f"{LAYER}{address(suffix='.jpg')}",
+        f"{LAYER}{address(dx=1, dy=1, suffix='.png')}",
+        f"/raster/layers/gf2-pms/{address(suffix='.png')}?render=natural",
+        f"{FIRST}/{address(suffix='.webp')}?assets=analytic&bidx=1&bidx=2&bidx=3&rescale=0,1000",
+        f"{FIRST}/preview.png?assets=visual&max_size=64",
+    ):
+        np.testing.assert_array_equal(pixels(get(theirs, path)), pixels(get(ours, path)), err_msg=path)
+    values = f"{FIRST}/preview.npy?assets=analytic"
+    assert get(theirs, values).content == get(ours, values).content
+    for path in (
+        f"{FIRST}/point/{point}?assets=analytic",
+        f"{FIRST}/statistics?assets=analytic",
+        f"{LAYER}dates?point={point}",
+    ):
+        one, other = get(theirs, path).json(), get(ours, path).json()
+        assert without_places(one) == without_places(other), path
+    jpeg = f"{LAYER}{address(suffix='.jpg')}"
+    assert [get(theirs, jpeg).headers["server-timing"] for _ in range(2)] == ["verbatim", "verbatim"]
 
 
 def without_places(document):
@@ -181,25 +198,24 @@ def without_places(document):
     return [without_places(value) for value in document] if isinstance(document, list) else document
 
 
-def test_an_item_says_where_it_is_from_and_its_files_stay_there(ours, mirror):
-    run("sync", f"{ours.url}/stac", "--home", mirror, "--once")
+def test_an_item_says_where_it_is_from_and_its_files_stay_there(pair):
+    ours, theirs = pair
     origin = f"{ours.url}/stac/collections/gf2-pms/items/FIRST"
-    with Node(mirror) as theirs:
-        item = get(theirs, "/stac/collections/gf2-pms/items/FIRST").json()
-        assert item["properties"]["imagery_node:origin"] == {
-            "catalog": f"{ours.url}/stac", "href": origin, "version": "1",
-        }  # fmt: skip
-        assert [link["href"] for link in item["links"] if link["rel"] == "canonical"] == [origin]
-        assert not any(ours.url in link["href"] for link in item["links"] if link["rel"] != "canonical")
-        theirs_at, ours_at = (
-            {key: asset["href"] for key, asset in document["assets"].items()}
-            for document in (item, get(ours, "/stac/collections/gf2-pms/items/FIRST").json())
-        )
-        assert theirs_at == ours_at
-        collections = get(theirs, "/stac/collections").json()["collections"]
-        assert {each["id"]: "renders" in each for each in collections} == {"gf1-pms": True, "gf2-pms": True}
-        assert not any(ours.url in link["href"] for each in collections for link in each["links"])
-    assert not list(mirror.glob("scenes/*/*/*"))
+    item = get(theirs, "/stac/collections/gf2-pms/items/FIRST").json()
+    assert item["properties"]["imagery_node:origin"] == {
+        "catalog": f"{ours.url}/stac", "href": origin, "version": "1",
+    }  # fmt: skip
+    assert [link["href"] for link in item["links"] if link["rel"] == "canonical"] == [origin]
+    assert not any(ours.url in link["href"] for link in item["links"] if link["rel"] != "canonical")
+    theirs_at, ours_at = (
+        {key: asset["href"] for key, asset in document["assets"].items()}
+        for document in (item, get(ours, "/stac/collections/gf2-pms/items/FIRST").json())
+    )
+    assert theirs_at == ours_at
+    collections = get(theirs, "/stac/collections").json()["collections"]
+    assert {each["id"]: "renders" in each for each in collections} == {"gf1-pms": True, "gf2-pms": True}
+    assert not any(ours.url in link["href"] for each in collections for link in each["links"])
+    assert not list(theirs.home.glob("scenes/*/*/*"))
 
 
 @pytest.mark.parametrize("step", ["load", "follow", "recall", "restore"])

@@ -201,12 +201,15 @@ class TestARefusal:
         assert [line["code"] for line in watch.lines()] == ["incomplete_delivery"]
         assert watch.log.read_text().count("is taken") == 1
 
-    @pytest.mark.parametrize(("age_s", "tried"), [(0, False), (700, True)])
-    def test_that_is_not_the_deliverys_fault_is_tried_again_after_a_while(self, whole, inbox, home, age_s, tried):
+    @pytest.mark.parametrize(
+        ("code", "age_s", "tried"),
+        [("disk_full", 100, False), ("disk_full", 700, True), ("store_unavailable", 100, True)],
+    )
+    def test_that_is_not_the_deliverys_fault_is_tried_again_after_a_while(self, whole, inbox, home, code, age_s, tried):
         shutil.copy(whole[0], inbox)
         watch_once(inbox, home)
         since = datetime.fromtimestamp(time.time() - age_s, UTC).isoformat()
-        record = state_of(home)[whole[0].name] | {"state": "refused", "code": "disk_full", "since": since}
+        record = state_of(home)[whole[0].name] | {"state": "refused", "code": code, "since": since}
         (home / "watch/state.ndjson").write_text(json.dumps(record) + "\n")
         assert (whole[0].name in told(watch_once(inbox, home))) == tried
         assert state_of(home)[whole[0].name]["state"] == ("published" if tried else "refused")
