@@ -157,7 +157,11 @@ class ItemStoreContract(SearchContract):
         found = [item.item_id for item in filled.footprints(None, (-180, -90, 180, 90), None)]
         assert found == scan(ITEMS)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     @given(search=searches)
     def test_the_pages_of_a_search_together_are_what_a_scan_gives(self, filled, search):
         expected = scan(

@@ -103,7 +103,11 @@ class SearchContract:
 
     # Order
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     @given(sort=sort_keys, limit=st.integers(5, 70), boxed=st.booleans())
     def test_any_order_is_kept_over_all_pages_with_missing_values_last(self, archive, sort, limit, boxed):
         bbox = (80, 20, 125, 50) if boxed else None
