@@ -51,6 +51,7 @@ EVERYTHING = "img"
 _ID = re.compile(ID_PATTERN, re.ASCII)
 _ASSET_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]{1,80}/[\w!#$&^.+-]{1,80}( *;[ -~]{0,200})?", re.ASCII)
+_NUL = re.compile(rb"(?<!\\)(\\\\)*\\u0000")
 _SHA256_MULTIHASH = re.compile(r"1220[0-9a-f]{64}", re.ASCII)
 
 
@@ -237,6 +238,8 @@ def _check(item: dict[str, Any], ground: Ground | ValueError, fields: FieldNotes
         document = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
         if len(document) > MAX_ITEM_BYTES:
             raise ValueError(f"the document has {len(document)} bytes, at most {MAX_ITEM_BYTES} are allowed")
+        if rb"\u0000" in document and _NUL.search(document):
+            raise ValueError("a text holds the character U+0000, which PostgreSQL cannot keep")
         return CheckedItem(
             item["collection"],
             item["id"],

@@ -26,7 +26,8 @@ def read_store(text: str) -> str:
     """
     address = _normalised(text)
     if address is None:
-        raise ValueError(f"{text!r:.200} must be written https://host[:port]/prefix, without user, query or '..'")
+        shown = text.rpartition("@")[2]  # a password is not repeated
+        raise ValueError(f"{shown!r:.200} must be written https://host[:port]/prefix, without user, query or '..'")
     return address.rstrip("/") + "/"
 
 

@@ -18,10 +18,15 @@ def check_address(address: str) -> str:
     parts = urlsplit(address)
     plain = address.isascii() and address.isprintable() and len(address) <= MAX_ADDRESS_LENGTH and " " not in address
     if not plain or not parts.hostname or "@" in parts.netloc or parts.fragment:
-        raise ValueError(f"{address!r:.200} must be written https://host[:port]/path, without user or fragment")
+        raise ValueError(f"{_shown(address)} must be written https://host[:port]/path, without user or fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(parts.hostname)):
-        raise ValueError(f"{address!r:.200} must be https; http is for this machine only")
+        raise ValueError(f"{_shown(address)} must be https; http is for this machine only")
     return address
+
+
+def _shown(address: str) -> str:
+    """Without user and password."""
+    return repr(address.rpartition("@")[2])[:200]
 
 
 def read_secret(text: str) -> bytes:

@@ -247,3 +247,13 @@ def test_a_missing_file_is_unknown(item, places, href):
 def test_an_asset_that_the_item_lacks_is_unknown(item, tmp_path):
     with pytest.raises(UnknownItemError, match="no asset"):
         asset_path(item, "sharp", home=tmp_path)
+
+
+@pytest.mark.parametrize(("text", "is_good"), [("a\0b", False), ("\\\0", False), ("a\\u0000b", True)])
+def test_a_text_with_the_character_that_postgresql_cannot_keep_is_refused(item, text, is_good):
+    item["properties"]["remark"] = text
+    if is_good:
+        check_item(item)
+        return
+    with pytest.raises(InvalidItemError, match=r"U\+0000"):
+        check_item(item)

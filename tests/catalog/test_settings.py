@@ -41,3 +41,13 @@ def test_P32_a_wrong_setting_is_refused_by_name(monkeypatch, variable, value):
 def test_settings_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         CatalogSettings().grace_s = 1
+
+
+@pytest.mark.parametrize("name", ["CATALOG_WEBHOOKS", "CATALOG_REMOTE_STORES"])
+def test_the_password_of_a_refused_address_is_not_repeated(monkeypatch, name):
+    monkeypatch.setenv(name, "https://user:secret-word@data.example.org/scenes")
+    with pytest.raises(ValidationError) as refused:
+        CatalogSettings()
+    messages = [mistake["msg"] for mistake in refused.value.errors(include_input=False)]
+    assert "data.example.org" in str(messages)
+    assert "secret-word" not in str(messages)
