@@ -7,7 +7,9 @@ import pytest
 from catalog.app import create_app
 from catalog.fail_point import SWITCH, VARIABLE
 from catalog.store import open_store
+from tests.support.node import serving
 from tests.support.postgres import private_cluster
+from tests.support.stac import COLLECTIONS, some_collection
 
 
 @pytest.fixture
@@ -40,6 +42,21 @@ def new_api(tmp_path_factory, request):
             return store, create_app(store, **options)
 
         yield _new_api
+
+
+@pytest.fixture(scope="module")
+def serve_items(new_api):
+    """Serves an API that holds these items, until the module's tests are done; gives its address."""
+    with ExitStack() as served:
+
+        def _serve_items(items):
+            store, app = new_api()
+            for collection in COLLECTIONS:
+                store.put_collection(some_collection(collection))
+            store.load(items)
+            return served.enter_context(serving(app))
+
+        yield _serve_items
 
 
 @pytest.fixture

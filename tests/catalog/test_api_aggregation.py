@@ -6,21 +6,15 @@ import pytest
 import requests
 
 from catalog.aggregation import AGGREGATIONS
-from tests.support.node import serving
-from tests.support.stac import COLLECTIONS, described_items, some_collection
+from tests.support.stac import described_items
 
 ITEMS = described_items(150)
 NAMES = ",".join(AGGREGATIONS)
 
 
 @pytest.fixture(scope="module")
-def url(new_api):
-    store, app = new_api()
-    for collection in COLLECTIONS:
-        store.put_collection(some_collection(collection))
-    store.load(ITEMS)
-    with serving(app) as address:
-        yield address
+def url(serve_items):
+    return serve_items(ITEMS)
 
 
 def counted(answer):

@@ -4,8 +4,7 @@ import pystac_client
 import pytest
 from pystac_client import ConformanceClasses
 
-from tests.support.node import serving
-from tests.support.stac import COLLECTIONS, described_items, scan, some_collection
+from tests.support.stac import COLLECTIONS, described_items, scan
 
 ITEMS = described_items(90)
 PROPERTIES = {item["id"]: item["properties"] for item in ITEMS}
@@ -17,13 +16,8 @@ NOT_CLAIMED = {
 
 
 @pytest.fixture(scope="module")
-def url(new_api):
-    store, app = new_api()
-    for collection in COLLECTIONS:
-        store.put_collection(some_collection(collection))
-    store.load(ITEMS)
-    with serving(app) as address:
-        yield address
+def url(serve_items):
+    return serve_items(ITEMS)
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ import cql2
 import pytest
 import requests
 
-from tests.support.node import serving
 from tests.support.schemas import SCHEMAS
-from tests.support.stac import COLLECTIONS, described_items, scan, some_collection
+from tests.support.stac import described_items, scan
 
 EXAMPLES = SCHEMAS / "cql2" / "examples"
 TEXTS = {path.stem: path.read_text() for path in sorted((EXAMPLES / "text").glob("*.txt"))}
@@ -59,13 +58,8 @@ pytestmark = pytest.mark.skipif(not TEXTS, reason=f"no examples at {EXAMPLES.nam
 
 
 @pytest.fixture(scope="module")
-def url(new_api):
-    store, app = new_api()
-    for collection in COLLECTIONS:
-        store.put_collection(some_collection(collection))
-    store.load(ITEMS)
-    with serving(app) as address:
-        yield address
+def url(serve_items):
+    return serve_items(ITEMS)
 
 
 @pytest.fixture(scope="module")

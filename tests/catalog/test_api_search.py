@@ -6,21 +6,15 @@ import pytest
 import requests
 
 from catalog.queryable import QUERYABLES
-from tests.support.node import serving
-from tests.support.stac import COLLECTIONS, described_items, scan, some_collection
+from tests.support.stac import described_items, scan
 
 ITEMS = described_items(120)
 TIME_ORDER = scan(ITEMS)
 
 
 @pytest.fixture(scope="module")
-def url(new_api):
-    store, app = new_api()
-    for collection in COLLECTIONS:
-        store.put_collection(some_collection(collection))
-    store.load(ITEMS)
-    with serving(app) as address:
-        yield address
+def url(serve_items):
+    return serve_items(ITEMS)
 
 
 def ids(page):
