@@ -1,10 +1,11 @@
 """Schemathesis on the whole STAC API, by readers with and without a token and by a writer: 5xx must be none.
 
-    python -m benchmarks.fuzz_stac [--count 20000] [--seed 1]
+    python -m benchmarks.fuzz_stac [--store sqlite] [--count 20000] [--seed 1]
 
 Serves a node over a catalogue of generated items, with one protected collection, and asks every operation of its
 OpenAPI document in turn: requests that fit the document and requests that do not, about ids that are there and ids
-that are not. Then the same of `serve --transactions`, which is sent documents to keep.
+that are not. Then the same of `serve --transactions`, which is sent documents to keep. With `--store pgstac` the
+catalogue lies in a PostgreSQL of its own, which readers and the writer enter by the roles that are theirs.
 Ends with 1 when anything was answered with a status of 500 or above.
 """
 
@@ -13,17 +14,20 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from schemathesis import APIOperation, Case, GenerationMode
 
 from benchmarks.server import Server
+from catalog.pgstac.migration import READER, WRITER
 from catalog.store import open_store
+from tests.support.postgres import private_cluster
 from tests.support.stac import COLLECTIONS, described_items, some_collection
 
 ITEMS = described_items(300)
@@ -105,17 +109,19 @@ def _cases(operation: APIOperation) -> st.SearchStrategy[Case]:
 
 
 @contextmanager
-def serving(home: Path, *options: str) -> Iterator[str]:
+def serving(home: Path, database: SecretStr | None, *options: str) -> Iterator[str]:
     """A node over a catalogue of items; gives the address of its STAC API."""
     command = [sys.executable, "-m", "imagery_node.cli", "serve", "--home", str(home), "--port", "{port}", *options]
     environment = {**TOKENS, "CATALOG_PROTECTED": PROTECTED}
+    if database is not None:
+        environment["CATALOG_DATABASE"] = database.get_secret_value()
     with Server("node", command, log=home / "serve.log", environment=environment) as server:
         yield f"{server.url}/stac"
 
 
-def fill(home: Path) -> None:
+def fill(home: Path, database: SecretStr | None) -> None:
     """Make the catalogue."""
-    store = open_store(home)
+    store = open_store(home, database=database)
     for collection in COLLECTIONS:
         store.put_collection(some_collection(collection))
     store.load(ITEMS)
@@ -125,18 +131,21 @@ def fill(home: Path) -> None:
 def main() -> int:
     """Fuzz, print the statuses and say whether all is well."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", choices=("sqlite", "pgstac"), default="sqlite")
     parser.add_argument("--count", type=int, default=20_000, help="requests in all")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     senders = {"anyone": None, "a reader": "CATALOG_READ_TOKEN", "a writer": "CATALOG_WRITE_TOKEN"}
     answers: Answers = Counter()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        fill(home)
+    with ExitStack() as opened:
+        home = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+        address = opened.enter_context(_new_database()) if options.store == "pgstac" else _no_database
+        fill(home, address(WRITER))
         for number, (sender, token) in enumerate(senders.items()):
-            more = ("--transactions",) if sender == "a writer" else ()
+            writes = sender == "a writer"
             headers = {"Authorization": f"Bearer {TOKENS[token]}"} if token else {}
-            with serving(home, *more) as url:
+            more = ("--transactions",) if writes else ()
+            with serving(home, address(WRITER if writes else READER), *more) as url:
                 found = fuzz(
                     url,
                     count=-(-options.count // len(senders)),
@@ -146,8 +155,19 @@ def main() -> int:
             _report(sender, found)
             answers += found
     broken = sum(times for (_, status), times in answers.items() if status >= 500)
-    print(f"{answers.total()} requests, {broken} answered with 5xx; seed {options.seed}")
+    print(f"{options.store}: {answers.total()} requests, {broken} answered with 5xx; seed {options.seed}")
     return 1 if broken else 0
+
+
+def _no_database(role: str) -> None:
+    """The catalogue lies in the home."""
+
+
+@contextmanager
+def _new_database() -> Iterator[Callable[[str], SecretStr]]:
+    """An empty catalogue in PostgreSQL; gives its address as a role."""
+    with private_cluster() as cluster, cluster.new_database() as name:
+        yield lambda role: cluster.address(name, role)
 
 
 def _report(sender: str, answers: Answers) -> None:

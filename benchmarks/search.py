@@ -15,7 +15,8 @@ other work CPU is the steadier figure.
 
   growth        the median of the first question at the largest size against that at the smallest
   paging        the last 20 of 500 pages along the links `next` against the first 20
-  footprints    in this process: what a map tile asks for, the footprints of one quarter under it
+  footprints    in this process: what a map tile asks for, the footprints of one quarter under it; twice, for the system
+                may have given back the memory that held the index
   free text     of our node alone: names of satellites, sensors and pieces of titles
 """
 
@@ -185,19 +186,20 @@ def _report_paging(side: Side, archive: Archive, rounds: int) -> None:
 
 
 def _report_footprints(home: Path) -> None:
-    random, grid, times_ms, found = np.random.default_rng(5), morecantile.tms.get("WebMercatorQuad"), [], 0
     store = open_store(home, read_only=True)
-    for _ in range(_TILES):
-        zoom = int(random.choice(_ZOOMS))
-        bbox = grid.bounds(grid.tile(random.uniform(WEST, EAST), random.uniform(SOUTH, NORTH), zoom))
-        start = FIRST_DAY + timedelta(days=int(random.integers(DAYS - 91)))
-        started = time.perf_counter()
-        found += len(store.footprints(None, tuple(bbox), (start, start + timedelta(days=91))))
-        times_ms.append(1000 * (time.perf_counter() - started))
+    for name in ("for the first time", "again"):
+        random, grid, times_ms, found = np.random.default_rng(5), morecantile.tms.get("WebMercatorQuad"), [], 0
+        for _ in range(_TILES):
+            zoom = int(random.choice(_ZOOMS))
+            bbox = grid.bounds(grid.tile(random.uniform(WEST, EAST), random.uniform(SOUTH, NORTH), zoom))
+            start = FIRST_DAY + timedelta(days=int(random.integers(DAYS - 91)))
+            started = time.perf_counter()
+            found += len(store.footprints(None, tuple(bbox), (start, start + timedelta(days=91))))
+            times_ms.append(1000 * (time.perf_counter() - started))
+        p50, p99 = np.percentile(times_ms, (50, 99))
+        told = f"p50 {p50:.2f} ms, p99 {p99:.2f} ms, target ≤ 1 ms; {found / _TILES:.1f} scenes on average"
+        print(f"footprints of {_TILES} tiles in a quarter, {name}: {told}")
     store.close()
-    p50, p99 = np.percentile(times_ms, (50, 99))
-    told = f"p50 {p50:.2f} ms, p99 {p99:.2f} ms, target ≤ 1 ms; {found / _TILES:.1f} scenes on average"
-    print(f"footprints of {_TILES} tiles in a quarter: {told}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,24 +15,14 @@ from catalog.collection_search import search_collections
 from catalog.conformance import CONFORMANCE
 from catalog.errors import InvalidSearchError
 from catalog.gate import is_reader
-from catalog.item import STAC_VERSION
+from catalog.item import STAC_VERSION, item_version, siblings
 from catalog.language import Language, say, translated
-from catalog.link import (
-    GEOJSON,
-    JSON,
-    OPENAPI,
-    QUERYABLES,
-    SCHEMA,
-    SORTABLES,
-    Addresses,
-    link,
-    published_collection,
-    published_item,
-    search_links,
-)
+from catalog.link import Addresses, published, published_collection
 from catalog.search import ItemStore, Page
 from catalog.search_address import body_of_query
 from catalog.search_request import CollectionSearchBody, SearchBody
+from catalog.served_item import served_item
+from catalog.stac_link import GEOJSON, JSON, OPENAPI, QUERYABLES, SCHEMA, SORTABLES, link, search_links
 
 LANDING_ID = "imagery-node"
 OPENAPI_PATH = "/api"
@@ -135,7 +126,9 @@ class CatalogClient:
     def get_item(self, request: Request, collection_id: str, item_id: str) -> Response:
         """`GET /collections/{collection_id}/items/{item_id}`."""
         item = self._store.item(collection_id, item_id)
-        return tagged(answer(published_item(item, self._addresses(request)), GEOJSON), item)
+        served = served_item(item, item_version(item), siblings(item))
+        at = self._addresses(request)
+        return tagged(Response(published(served.document, at), media_type=GEOJSON), item)
 
     def item_collection(
         self, request: Request, collection_id: str, collections: str | None, **parameters: str | int | None
@@ -182,13 +175,13 @@ class CatalogClient:
 
 
 def _page(page: Page, body: SearchBody, links: list[dict[str, Any]], at: Addresses) -> Response:
-    items, selection = [published_item(item, at) for item in page.items], body.selection()
-    document = {
-        "type": "FeatureCollection",
-        "features": items if selection is None else [selection.apply(item) for item in items],
-        "links": [*links, link("root", at.root)],
-        "numberReturned": len(items),
-    }
+    """The served items as they are; only of fewer fields they are made anew."""
+    selection, told = body.selection(), {"numberReturned": len(page.served)}
+    features = published(b"[%b]" % b",".join(served.document for served in page.served), at)
+    if selection is not None:
+        features = orjson.dumps([selection.apply(item) for item in orjson.loads(features)])
     if page.matched is not None:
-        document["numberMatched"] = page.matched
+        told["numberMatched"] = page.matched
+    links = [*links, link("root", at.root)]
+    document = {"type": "FeatureCollection", "features": orjson.Fragment(features), "links": links, **told}
     return answer(document, GEOJSON)

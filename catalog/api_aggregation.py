@@ -10,11 +10,12 @@ from catalog.aggregation import AGGREGATIONS
 from catalog.api_answer import answer
 from catalog.api_schema import check_names
 from catalog.errors import InvalidSearchError
-from catalog.link import JSON, Addresses, link
+from catalog.link import Addresses
 from catalog.request_limits import StrictRoute
 from catalog.search import ItemStore
 from catalog.search_address import AggregateQuery, CollectionAggregateQuery, body_of_query
 from catalog.search_request import AggregateBody
+from catalog.stac_link import JSON, link
 
 CollectionId = Annotated[str, Path(description="Collection id")]
 

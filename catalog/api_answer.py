@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote_plus
 
 import orjson
 from starlette.requests import Request
@@ -10,7 +10,10 @@ from starlette.responses import Response
 
 from catalog.entity_tag import document_tag
 from catalog.language import Language, content_language, preferred_language
-from catalog.link import link
+from catalog.stac_link import link
+
+_OF_A_QUERY = "%&=+!$'()*,-./:;?@_~"
+"""What may stand in a query besides letters and digits, and an escape. Source: RFC 3986, 3.4."""
 
 
 def language_of(request: Request) -> Language | None:
@@ -37,9 +40,9 @@ def tagged(response: Response, stored: dict[str, Any]) -> Response:
 
 def page_links(request: Request, address: str, next_token: str | None, media_type: str) -> list[dict[str, Any]]:
     """Links from a page that was asked for in an address: to itself and to the next one."""
-    asked = dict(request.query_params)
-    links = [link("self", f"{address}?{urlencode(asked)}" if asked else address, media_type)]
+    asked = quote(request.scope["query_string"], safe=_OF_A_QUERY)  # encoding every value anew takes longer
+    links = [link("self", f"{address}?{asked}" if asked else address, media_type)]
     if next_token:
-        following = urlencode({**asked, "token": next_token})
-        links.append(link("next", f"{address}?{following}", media_type, method="GET"))
+        kept = [part for part in asked.split("&") if part and unquote_plus(part.partition("=")[0]) != "token"]
+        links.append(link("next", f"{address}?{'&'.join([*kept, f'token={next_token}'])}", media_type, method="GET"))
     return links

@@ -12,10 +12,11 @@ from catalog.api_answer import answer_in, language_of
 from catalog.errors import InvalidSearchError
 from catalog.filtering.operator_table import OPERATORS
 from catalog.language import Language, say
-from catalog.link import SCHEMA, Addresses
+from catalog.link import Addresses
 from catalog.queryable import QUERYABLES, Queryable
 from catalog.request_limits import StrictRoute
 from catalog.search import Field, ItemStore, Search
+from catalog.stac_link import SCHEMA
 
 GEOMETRY = "geometry"
 COLLECTION_QUERYABLES_PATH = "/collections-queryables"

@@ -4,6 +4,7 @@ import logging
 from typing import cast
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from pydantic_settings import SettingsConfigDict
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -33,6 +34,7 @@ from catalog.errors import STATUS_CODES  # noqa: E402
 from catalog.language import say  # noqa: E402
 from catalog.openapi import DescribedApi, html_page  # noqa: E402
 from catalog.problem import ProblemMiddleware, add_problem_handlers  # noqa: E402
+from catalog.quick_route import quick_answer  # noqa: E402
 from catalog.request_limits import (  # noqa: E402
     MAX_BODY_BYTES,
     MAX_BULK_BODY_BYTES,
@@ -49,6 +51,15 @@ from catalog.writing import Writer  # noqa: E402
 STAC_API_VERSION = "1.0.0"
 
 
+_CORS = Middleware(
+    CORSMiddleware,
+    allow_origins=["*"],
+    allow_methods=["GET", "POST"],
+    allow_headers=["Authorization", "Content-Type", "If-None-Match", "Range"],
+    expose_headers=[*EXPOSED_HEADERS, "Retry-After", "X-Request-Id"],
+)
+
+
 class _Settings(ApiSettings):
     """stac-fastapi's settings, which are all given below, without its habit of reading a `.env` file."""
 
@@ -56,7 +67,24 @@ class _Settings(ApiSettings):
 
 
 class _CoreApi(StacApi):
-    """stac-fastapi's core routes without its health route, which could only ever say UP."""
+    """stac-fastapi's core routes, searches in an address first and handled by us; without its health route.
+
+    That one could only ever say UP.
+    """
+
+    def register_core(self) -> None:
+        """Register the routes."""
+        super().register_core()
+        client = cast(CatalogClient, self.client)
+        quick = {
+            "/search": quick_answer(SearchQuery, client.get_search),
+            "/collections/{collection_id}/items": quick_answer(ItemsQuery, client.item_collection),
+        }
+        for route in list(self.router.routes):
+            if isinstance(route, APIRoute) and route.path in quick and route.methods == {"GET"}:
+                route.app = quick[route.path]
+                self.router.routes.remove(route)
+                self.app.router.routes.append(route)
 
     def add_health_check(self) -> None:
         """Nothing: the node answers `/healthz` and `/readyz`."""
@@ -93,6 +121,7 @@ def create_app(
     areas: AreaBook | None = None,
     files: AssetFiles | None = None,
     writer: Writer | None = None,
+    is_guarded: bool = False,
 ) -> FastAPI:
     """The STAC API on a store.
 
@@ -103,6 +132,7 @@ def create_app(
         areas: Are served, and measured by name.
         files: Serves assets too.
         writer: Takes transactions too; `catalog.gate.WriterMiddleware` must stand in front of the application.
+        is_guarded: An application in front of it has the same limits, and the headers of every answer.
     """
     app = DescribedApi(
         title=say(None, *TITLE),
@@ -119,6 +149,7 @@ def create_app(
         more_conformance=TRANSACTIONS if writer else (),
     )
     schemas = SchemaClient(store, public_url=public_url)
+    limits = Middleware(RequestLimitsMiddleware, max_body_bytes=MAX_BULK_BODY_BYTES if writer else MAX_BODY_BYTES)
     _CoreApi(
         settings=_settings(),
         client=cast(BaseCoreClient, client),  # it has the methods; their answers are finished responses
@@ -135,15 +166,9 @@ def create_app(
         exceptions={},
         middlewares=[
             Middleware(_HeadMiddleware),
-            Middleware(RequestLimitsMiddleware, max_body_bytes=MAX_BULK_BODY_BYTES if writer else MAX_BODY_BYTES),
+            *([] if is_guarded else [limits]),
             Middleware(ProblemMiddleware),
-            Middleware(
-                CORSMiddleware,
-                allow_origins=["*"],
-                allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", "If-None-Match", "Range"],
-                expose_headers=[*EXPOSED_HEADERS, "Retry-After", "X-Request-Id"],
-            ),
+            *([] if is_guarded else [_CORS]),
         ],
     )
     app.include_router(aggregation_routes(store, public_url=public_url))

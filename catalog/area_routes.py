@@ -10,8 +10,9 @@ from starlette.responses import Response
 from catalog.api_answer import answer
 from catalog.area import AreaBook
 from catalog.item import ID_PATTERN, MAX_ID_LENGTH
-from catalog.link import GEOJSON, JSON, Addresses, link
+from catalog.link import Addresses
 from catalog.request_limits import StrictRoute
+from catalog.stac_link import GEOJSON, JSON, link
 
 MAX_WORDS_LENGTH = 256
 MAX_LIMIT = 1000

@@ -8,6 +8,7 @@ Whether a protected file exists is no secret, its item can be found by anyone: i
 with a link that is out of date or not ours, and 404 only where there is none.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -29,6 +30,8 @@ from catalog.gate import is_reader, require_reader
 from catalog.item import ID_PATTERN, MAX_ID_LENGTH, is_id, item_version
 from catalog.link import Addresses, file_address
 from catalog.problem import RefusedRequestError
+from catalog.remote_file import Part, ReadPart, RemoteFiles
+from catalog.remote_store import is_elsewhere
 from catalog.request_limits import StrictRoute
 from catalog.settings import CatalogSettings
 from catalog.sidecar import read_version
@@ -73,11 +76,14 @@ class AssetFiles:
     asset_roots: tuple[Path, ...]
     remote_stores: tuple[str, ...]
     access: Access
+    objects: RemoteFiles
+    """Those in buckets, whose addresses mean nothing to clients."""
 
     @classmethod
-    def of(cls, settings: CatalogSettings, home: Path, find_item: FindItem) -> Self:
-        """Files where the settings allow them."""
-        return cls(find_item, home, settings.asset_roots, settings.remote_stores, Access.of(settings))
+    def of(cls, settings: CatalogSettings, home: Path, find_item: FindItem, read_object: ReadPart) -> Self:
+        """Files where the settings allow them; `read_object` reads those in buckets."""
+        roots, stores = settings.asset_roots, settings.remote_stores
+        return cls(find_item, home, roots, stores, Access.of(settings), RemoteFiles(read_object))
 
     def item(self, collection: str, item_id: str, version: str) -> dict[str, Any]:
         """A version that is listed, or one that was until it was replaced, for as long as its files stay.
@@ -119,26 +125,36 @@ class AssetFiles:
             raise RefusedRequestError(403, "bad_link", "The signed link is out of date, or for another file or version")
 
     def answer(self, request: Request, item: dict[str, Any], key: str, place: Path | str) -> Response:
-        """The bytes, or the part of them that is asked for; of a remote file, its address.
+        """The bytes, or the part of them that is asked for; of a file of another host, its address.
 
-        The node is not in the way of bytes that it does not hold: it need not reach out for whom it serves, a slow
-        store holds up nobody here, and GDAL, which follows, keeps the address for its next reads.
+        The node is not in the way of bytes that clients can have elsewhere: it need not reach out for whom it serves,
+        a slow host holds up nobody here, and GDAL, which follows, keeps the address for its next reads. Objects in
+        buckets it has to read for them.
+
+        Raises:
+            UnreadableFileError: The bucket does not give the object.
         """
         cache_control = _PROTECTED_CACHE_CONTROL if item["collection"] in self.access.protected else _CACHE_CONTROL
-        if isinstance(place, str):
+        if isinstance(place, str) and is_elsewhere(place):
             return RedirectResponse(place, 307, headers={"cache-control": cache_control})
-        asset, status = item["assets"][key], place.stat()
+        asset, known = item["assets"][key], self.objects.probe(place) if isinstance(place, str) else None
         checksum = asset.get("file:checksum")  # of a loaded item it may be anything
-        tag = checksum if is_id(checksum) else f"{item_version(item)}-{status.st_size}-{status.st_mtime_ns}"
+        tag = checksum if is_id(checksum) else f"{item_version(item)}-{_stamp(place, known)}"
         headers = {
             "etag": f'"{tag}"',
             "cache-control": cache_control,
             "content-security-policy": _POLICY,
-            "content-disposition": f'inline; filename="{item["id"]}_{key}{place.suffix}"',
+            "content-disposition": f'inline; filename="{item["id"]}_{key}{PurePosixPath(place).suffix}"',
         }
         if names_tag(request.headers.get("if-none-match", ""), headers["etag"]):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return _AssetResponse(place, media_type=asset.get("type", "application/octet-stream"), headers=headers)
+        media_type = asset.get("type", "application/octet-stream")
+        if isinstance(place, Path) or known is None:
+            return _AssetResponse(place, media_type=media_type, headers=headers)
+        asked = request.headers.get("range", "")
+        if request.headers.get("if-range", headers["etag"]) != headers["etag"]:
+            asked = ""
+        return self.objects.send(place, known, asked, headers, media_type)
 
 
 def versioned_file_route(files: AssetFiles) -> APIRouter:
@@ -227,6 +243,14 @@ class _AssetResponse(FileResponse):
 
         method = scope.get("asked_method", scope["method"])  # of a HEAD that is answered as GET no byte need be read
         await super().__call__({**scope, "method": method}, receive, send_unless_refused)
+
+
+def _stamp(place: Path | str, known: Part | None) -> str:
+    """What changes with the bytes, as far as can be told without reading them."""
+    if known is None:
+        status = Path(place).stat()
+        return f"{status.st_size}-{status.st_mtime_ns}"
+    return f"{known.length}-{hashlib.blake2b(known.validator.encode(), digest_size=8).hexdigest()}"
 
 
 def _refusal(message: Message) -> RefusedRequestError:

@@ -48,7 +48,7 @@ def read_feed(
         entries = store.changes(resume, limit=_CHUNK)
         for entry in entries:
             resume = entry.sequence
-            if _concerns(entry, collections, bbox):
+            if concerns(entry, collections, bbox):
                 found.append(entry)
                 if len(found) == limit:
                     return FeedPage(found, resume, newest, entry is not entries[-1] or len(entries) == _CHUNK, reset)
@@ -82,7 +82,8 @@ def _is_foreign(since: int, first: list[Change], newest: int) -> bool:
     return since > newest or (bool(first) and 0 < since < first[0].sequence - 1)
 
 
-def _concerns(change: Change, collections: Collection[str], bbox: BoundingBox | None) -> bool:
+def concerns(change: Change, collections: Collection[str], bbox: BoundingBox | None) -> bool:
+    """Whether a change is of some collections (of all, where none is named) and of some ground."""
     if collections and change.collection not in collections:
         return False
     return bbox is None or any(

@@ -10,11 +10,12 @@ from starlette.responses import Response
 from catalog.api_answer import answer
 from catalog.change_feed import change_document, read_feed
 from catalog.entity_tag import names_tag
-from catalog.link import JSON, Addresses, link
+from catalog.link import Addresses
 from catalog.request_limits import StrictRoute
 from catalog.search import MAX_LIMIT, ItemStore
 from catalog.search_address import Bbox, Collections, body_of_query
 from catalog.search_request import ItemConditions
+from catalog.stac_link import JSON, link
 
 MAX_SEQUENCE = 2**63 - 1
 

@@ -9,6 +9,7 @@ from catalog.extent import BoundingBox
 from catalog.field_notes import FieldNotes
 from catalog.geometry import is_number
 from catalog.queryable import QUERYABLES
+from catalog.served_item import ServedItem
 from catalog.timestamp import microseconds, parse_datetime
 
 Value = str | float | int | None
@@ -35,6 +36,8 @@ class CheckedItem(NamedTuple):
     instruments: tuple[str, ...]
     document: bytes
     """JSON with sorted keys."""
+    served: ServedItem
+    """The same as it is served."""
     geometry: bytes
     """Valid-pixel footprint as WKB, degrees, longitude first."""
     bounds: BoundingBox

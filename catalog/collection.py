@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
+from catalog.asset_key import ANALYTIC, QUALITY, THUMBNAIL, VISUAL
 from catalog.errors import InvalidItemError, UnknownCollectionError
 from catalog.geometry import is_number, read_bbox
 from catalog.item import STAC_VERSION, check_collection_name, check_references, is_id, is_text_list
@@ -11,6 +12,10 @@ from catalog.language import TRANSLATIONS
 from catalog.packaged_collection import collection_rows, packaged_document
 from catalog.timestamp import parse_datetime
 
+COMPOSITE_OF = "imagery_node:composite_of"
+"""Property of a collection of composites: the collection whose scenes they are made of."""
+
+_COMPOSITE = "-composite"
 _ASSET_FIELDS = ("title", "description", "type", "roles", "bands", "gsd")
 _WHOLE_EARTH = [-180, -90, 180, 90]
 
@@ -26,11 +31,48 @@ def collection_document(collection: str) -> dict[str, Any]:
     Raises:
         UnknownCollectionError: None of that id is packaged.
     """
+    source = collection.removesuffix(_COMPOSITE)
+    if source != collection and source in packaged_collections():
+        return composite_collection(packaged_document(source))
     if collection not in packaged_collections():
         raise UnknownCollectionError(
             f"no collection {collection!r:.140}; packaged: {', '.join(packaged_collections())}"
         )
     return deepcopy(packaged_document(collection))
+
+
+def composite_collection(source: dict[str, Any]) -> dict[str, Any]:
+    """The document of the composites that are made of a collection's scenes: its bands, its looks, its stretch."""
+    document, assets = deepcopy(source), deepcopy(source.get("item_assets", {}))
+    kept = {key: assets[key] for key in (VISUAL, ANALYTIC, QUALITY, THUMBNAIL) if key in assets}
+    for asset in kept.values():
+        asset.pop("gsd", None)
+    count = {
+        "title": "清晰观测次数 · Clear observations",
+        "description": "How many scenes were clear at each pixel; same grid as analytic",
+        "type": "image/tiff; application=geotiff; profile=cloud-optimized",
+        "roles": ["data", "metadata"],
+    }
+    renders = {
+        name: render for name, render in source.get("renders", {}).items() if set(render.get("assets", ())) <= set(kept)
+    }
+    zh, _, en = str(source.get("title") or source["id"]).rpartition(" · ")
+    texts = {
+        "zh": {"title": f"{zh or en} 合成影像", "description": f"由 {zh or en} 各景的无云像元合成。"},
+        "en": {"title": f"{en} composites", "description": f"Made of the clear pixels of scenes of {en}."},
+    }
+    document.pop("summaries", None)
+    return document | {
+        "id": source["id"] + _COMPOSITE,
+        "title": f"{texts['zh']['title']} · {texts['en']['title']}",
+        "description": "\n\n".join(text["description"] for text in texts.values()),
+        TRANSLATIONS: texts,
+        "extent": {"spatial": {"bbox": [_WHOLE_EARTH]}, "temporal": {"interval": [[None, None]]}},
+        "item_assets": {**kept, "count": count},
+        "renders": renders,
+        "links": [],
+        COMPOSITE_OF: source["id"],
+    }
 
 
 def assumed_collection(collection: str, items: Sequence[dict[str, Any]]) -> dict[str, Any]:

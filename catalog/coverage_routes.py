@@ -20,10 +20,11 @@ from catalog.errors import InvalidSearchError
 from catalog.filtering import read_filter
 from catalog.geometry import read_geometry
 from catalog.lane import Lane
-from catalog.link import GEOJSON, Addresses
+from catalog.link import Addresses
 from catalog.request_limits import StrictRoute
 from catalog.search import MAX_COLLECTIONS, ItemStore, Search
 from catalog.search_request import DATETIME, FILTER, Id, Part
+from catalog.stac_link import GEOJSON
 from catalog.timestamp import MAX_TEXT_LENGTH, format_datetime, parse_interval
 
 AT_ONCE = 2

@@ -8,6 +8,7 @@ CatalogError
  │  └ TooLargeError         413   the answer would be made of more than one request may cost
  ├ UnknownAreaError         404
  ├ InvalidAreaError         400   an area of an operator's file breaks the rules of `catalog.area_file`
+ ├ UnreadableFileError      502   the store of a file does not give it
  ├ BusyError                503   as many heavy answers as there may be are being made
  ├ ItemExistsError          409   another publisher holds the scene, or a newer version is listed
  ├ ItemChangedError         412   a document is not the one that the sender read
@@ -65,6 +66,12 @@ class InvalidAreaError(CatalogError):
     """An area of an operator's file breaks the rules of `catalog.area_file`."""
 
     code = "invalid_area"
+
+
+class UnreadableFileError(CatalogError):
+    """The store of a file does not give it."""
+
+    code = "source_error"
 
 
 class BusyError(CatalogError):
@@ -125,6 +132,7 @@ STATUS_CODES: dict[type[CatalogError], int] = {
     TooLargeError: 413,
     UnknownAreaError: 404,
     InvalidAreaError: 400,
+    UnreadableFileError: 502,
     BusyError: 503,
     ItemExistsError: 409,
     ItemChangedError: 412,

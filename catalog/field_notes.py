@@ -24,10 +24,13 @@ class Noted:
     def add(self, types: Iterable[str], texts: Iterable[str] | None) -> None:
         """Know more; None as texts says that there are too many."""
         self.types.update(types)
-        if self.texts is not None and texts is not None:
-            self.texts = self.texts.union(texts)
-        if texts is None or len(self.texts or ()) > MAX_TEXTS:
+        if self.texts is None:
+            return
+        if texts is None:
             self.texts = None
+        elif not self.texts.issuperset(texts):
+            whole = self.texts.union(texts)
+            self.texts = whole if len(whole) <= MAX_TEXTS else None
 
 
 class FieldNotes:

@@ -118,7 +118,10 @@ def split_bbox(bbox: BoundingBox) -> list[BoundingBox]:
 
 def bbox_area(bbox: BoundingBox) -> BaseGeometry:
     """The ground inside a box; a box without width or height gives a line or point."""
-    parts = [shapely.MultiPoint([(w, s), (e, n)]).envelope for w, s, e, n in split_bbox(bbox)]
+    parts = [
+        shapely.box(w, s, e, n) if w < e and s < n else shapely.MultiPoint([(w, s), (e, n)]).envelope
+        for w, s, e, n in split_bbox(bbox)
+    ]
     return parts[0] if len(parts) == 1 else shapely.union_all(parts)
 
 

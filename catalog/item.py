@@ -12,24 +12,18 @@ from typing import Any
 import orjson
 import shapely
 
+from catalog.asset_key import ANALYTIC, QUALITY, THUMBNAIL, VISUAL
 from catalog.checked_item import CheckedItem, read_cloud_cover, read_gsd_m, read_values
 from catalog.errors import InvalidItemError, UnknownItemError
 from catalog.field_notes import FieldNotes
 from catalog.geometry import Ground, read_grounds
 from catalog.remote_store import is_remote
 from catalog.search import Footprint
+from catalog.served_item import served_item
 from catalog.timestamp import parse_datetime
 
 STAC_VERSION = "1.1.0"
 ITEM_FILE = "item.json"
-
-ANALYTIC = "analytic"
-SHARP = "sharp"
-VISUAL = "visual"
-VISUAL_C = "visual-c"
-"""The same picture in tiles of the national grid `c`; only where the builder was asked for it."""
-QUALITY = "quality"
-THUMBNAIL = "thumbnail"
 
 WARNINGS = "imagery_node:warnings"
 """Property with what is odd about a scene and did not stop it: a list of texts `name: what was found`."""
@@ -240,15 +234,17 @@ def _check(item: dict[str, Any], ground: Ground | ValueError, fields: FieldNotes
             raise ValueError(f"the document has {len(document)} bytes, at most {MAX_ITEM_BYTES} are allowed")
         if rb"\u0000" in document and _NUL.search(document):
             raise ValueError("a text holds the character U+0000, which PostgreSQL cannot keep")
+        version = _stated_version(item) or _digest(document)
         return CheckedItem(
             item["collection"],
             item["id"],
-            _stated_version(item) or _digest(document),
+            version,
             read_gsd_m(item),
             read_cloud_cover(item),
             read_values(item),
             tuple(item["properties"].get("instruments", ())),
             document,
+            served_item(item, version, siblings(item)),
             *ground,
             fields,
         )

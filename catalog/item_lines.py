@@ -24,8 +24,8 @@ Line = CheckedItem | dict[str, Any] | InvalidItemError | None
 ItemRule = Callable[[dict[str, Any]], None]
 """One more rule for Items; raises `InvalidItemError`."""
 
-_LARGE_BYTES = 16 * 1024 * 1024
-"""Such a file is worth the second that other processes take to start."""
+_LARGE_BYTES = 1024 * 1024
+"""Such a file takes longer to check than other processes to start."""
 
 _BATCH_BYTES = 256 * 1024
 """What fits into a processor's cache; twice as much is slower."""
@@ -39,8 +39,14 @@ def read_lines(source: Path, *, rule: ItemRule | None = None) -> Iterator[Line]:
 
 
 @contextlib.contextmanager
-def reading(source: Path, *, rule: ItemRule | None = None) -> Iterator[Iterator[Line]]:
-    """As `read_lines`; but the processes that a large file is worth start at once."""
+def reading(source: Path, *, rule: ItemRule | None = None, copy: BinaryIO | None = None) -> Iterator[Iterator[Line]]:
+    """As `read_lines`; but the processes that a large file is worth start at once.
+
+    Args:
+        source: The file.
+        rule: One more for its Items.
+        copy: What is read of the file is written here too.
+    """
     check = functools.partial(check_lines, rule=rule)
     with source.open("rb") as file, contextlib.ExitStack() as ending:
         workers = []
@@ -48,7 +54,8 @@ def reading(source: Path, *, rule: ItemRule | None = None) -> Iterator[Iterator[
             for _ in range(min(len(os.sched_getaffinity(0)), _MAX_PROCESSES)):
                 workers.append(LineWorker(check))
                 ending.callback(workers[-1].stop)
-        checked = _checked_by(workers, _batches(file)) if workers else map(check, _batches(file))
+        batches = _batches(file) if copy is None else _copied(_batches(file), copy)
+        checked = _checked_by(workers, batches) if workers else map(check, batches)
         yield itertools.chain.from_iterable(checked)
 
 
@@ -114,6 +121,13 @@ def _batches(file: BinaryIO) -> Iterator[bytes]:
             rest += tail
     if rest:
         yield rest
+
+
+def _copied(batches: Iterator[bytes], copy: BinaryIO) -> Iterator[bytes]:
+    for batch in batches:
+        copy.write(batch)
+        copy.write(b"\n")
+        yield batch
 
 
 def _document(line: bytes) -> dict[str, Any] | InvalidItemError | None:

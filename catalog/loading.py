@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -56,9 +56,13 @@ def load(
         DiskFullError: There is no room; nothing was loaded.
     """
     places = Places(asset_roots, remote_stores)
-    with new_loaded_file(home, source.name) as (copy, target), reading(source, rule=places.check_assets) as lines:
+    with (
+        new_loaded_file(home, source.name) as (staged, target),
+        staged.open("wb") as copy,
+        reading(source, rule=places.check_assets, copy=copy) as lines,
+    ):
         collections = _collections(source, store)
-        copy.write_bytes(b"".join(orjson.dumps(document) + b"\n" for document in collections))
+        copy.writelines(orjson.dumps(document) + b"\n" for document in collections)
         items = _items(source, lines, home, copy, target)
         return store.load(items, collections=collections, file=target.name)
 
@@ -71,22 +75,21 @@ def _collections(source: Path, store: ItemStore) -> list[dict[str, Any]]:
     return [*needed, *described.values()]
 
 
-def _items(source: Path, lines: Iterable[Line], home: Path, copy: Path, target: Path) -> Iterator[CheckedItem]:
+def _items(source: Path, lines: Iterable[Line], home: Path, copy: BinaryIO, target: Path) -> Iterator[CheckedItem]:
     """The file's items, checked and copied on the way; the copy is in place before the caller can commit."""
     published = {(scene.parent.name, scene.name) for scene in scene_folders(home) if versions(scene)}
-    with copy.open("ab") as file:
-        for number, found in enumerate(lines, 1):
-            if isinstance(found, InvalidItemError):
-                raise InvalidItemError(f"{source}:{number}: {found}") from found
-            if isinstance(found, CheckedItem):
-                if (found.collection, found.item_id) in published:
-                    raise InvalidItemError(
-                        f"{source}:{number}: item {found.item_id}: a published scene has this id; give the item another"
-                    )
-                file.write(found.document + b"\n")
-                yield found
-    sync_file(copy)
-    move_file(copy, target)
+    for number, found in enumerate(lines, 1):
+        if isinstance(found, InvalidItemError):
+            raise InvalidItemError(f"{source}:{number}: {found}") from found
+        if isinstance(found, CheckedItem):
+            if published and (found.collection, found.item_id) in published:
+                raise InvalidItemError(
+                    f"{source}:{number}: item {found.item_id}: a published scene has this id; give the item another"
+                )
+            yield found
+    copy.flush()
+    sync_file(Path(copy.name))
+    move_file(Path(copy.name), target)
     fail_point("load")
 
 

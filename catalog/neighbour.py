@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import shapely
 
+from catalog.asset_key import ANALYTIC, QUALITY
 from catalog.errors import InvalidItemError, UnknownItemError
 from catalog.geometry import bbox_area
-from catalog.item import ANALYTIC, QUALITY, asset_path, item_folder
+from catalog.item import asset_path, item_folder
 from catalog.search import BoundingBox, Footprint, ItemStore
 
 MAX_NEIGHBOURS = 8

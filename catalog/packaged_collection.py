@@ -6,7 +6,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from catalog.item import ANALYTIC, SHARP, STAC_VERSION, VISUAL, VISUAL_C
+from catalog.asset_key import ANALYTIC, SHARP, VISUAL, VISUAL_C
+from catalog.item import STAC_VERSION
 from catalog.language import TRANSLATIONS
 
 _EXTENSIONS = ("eo/v2.0.0", "raster/v2.0.0", "render/v2.0.0")
@@ -138,7 +139,7 @@ def _side_files(row: Document) -> Document:
 
 
 def _renders(row: Document, bands: list[list[Any]], stretch: Document, false_colour: Document) -> Document:
-    """`visual`, `natural` and, where there is a near infrared that those do not show, `false-colour`."""
+    """`visual`, `natural`, `false-colour` where there is a near infrared that those do not show, and band indexes."""
     by_common_name = {common: name for name, common, *_ in reversed(bands)}
     renders = {
         VISUAL: {"title": stretch["title"], "assets": [VISUAL]},
@@ -147,6 +148,17 @@ def _renders(row: Document, bands: list[list[Any]], stretch: Document, false_col
     if row["stretch"] != _FALSE_COLOUR and by_common_name.keys() >= set(_FALSE_COLOUR_BANDS):
         shown = [by_common_name[common] for common in _FALSE_COLOUR_BANDS]
         renders[_FALSE_COLOUR] = _render(false_colour["title"], shown, false_colour, bands)
+    for index in _table()["index"]:
+        if by_common_name.keys() >= set(index["bands"]):
+            one, other = (by_common_name[common] for common in index["bands"])
+            renders[index["name"]] = {
+                "title": index["title"],
+                "assets": [ANALYTIC],
+                "expression": f"({one}-{other})/({one}+{other})",
+                "rescale": [index["shown"]],
+                "colormap_name": index["colormap"],
+                "resampling": "bilinear",
+            }
     return renders
 
 
@@ -160,5 +172,6 @@ def _render(title: str, shown: list[str], stretch: Document, bands: list[list[An
             [round(value * _STEPS_PER_REFLECTANCE) for value in pair]
             for pair in zip(stretch["low"], stretch["high"], strict=True)
         ],
+        "color_formula": f"gamma rgb {stretch['gamma']:g}",
         "resampling": "bilinear",
     }

@@ -12,7 +12,7 @@ import orjson
 from catalog.errors import CatalogError
 from catalog.item import is_id
 from catalog.outbound import PassingError, make_client, pause_s
-from catalog.remote_store import read_store, resolve_address
+from catalog.remote_store import is_object, read_store, resolve_address
 from catalog.search import MAX_IDS, MAX_LIMIT, Action
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -71,6 +71,8 @@ class Peer:
             ValueError: The address is not a plain one.
         """
         self._below = (read_store(url),)
+        if is_object(url):
+            raise ValueError(f"{url!r:.200} is a bucket, expected the https address of a STAC API")
         self._root = self._below[0].rstrip("/")
         self._landing = self._below[0] if url.endswith("/") else self._root
         self.url = url.rstrip("/")

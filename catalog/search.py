@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 
 from shapely.geometry.base import BaseGeometry
@@ -12,6 +13,7 @@ from catalog.checked_item import CheckedItem
 from catalog.extent import BoundingBox as BoundingBox
 from catalog.extent import Interval as Interval
 from catalog.filtering import Filter
+from catalog.served_item import ServedItem, given_item
 
 MAX_LIMIT = 1000
 MAX_IDS = 250
@@ -59,10 +61,15 @@ class Search:
 class Page:
     """One page of a search, newest first (datetime descending, then collection and id)."""
 
-    items: list[dict[str, Any]]
+    served: list[ServedItem]
     next_token: str | None
     matched: int | None
     """How many items the whole search finds, counted on its first page; None where counting would take long."""
+
+    @cached_property
+    def items(self) -> list[dict[str, Any]]:
+        """The items as they were given."""
+        return [given_item(served) for served in self.served]
 
 
 class Footprint(NamedTuple):

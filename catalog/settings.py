@@ -4,13 +4,14 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from catalog.environment import refuse_unknown_variables
 from catalog.item import is_id
-from catalog.remote_store import read_store
+from catalog.remote_store import is_object, origin_of, read_store
 from catalog.webhook_address import check_address, read_secret
 
 PREFIX = "CATALOG_"
@@ -34,8 +35,24 @@ class CatalogSettings(BaseSettings):
     """Folders below which the assets of loaded items may lie, separated by ':'; published scenes need none."""
 
     remote_stores: Annotated[tuple[str, ...], NoDecode] = ()
-    """Addresses below which assets of another node's scenes may lie and are read, such as
-    `https://other.example.org/data`, separated by ','."""
+    """Addresses below which assets may lie and are read, separated by ',': of another node, such as
+    `https://other.example.org/data`, or of objects in S3, such as `s3://bucket/scenes`."""
+
+    s3_endpoint: str | None = None
+    """Address of the service that holds the buckets of CATALOG_REMOTE_STORES, such as `https://minio.example.org:9000`;
+    without one they are Amazon's."""
+
+    s3_region: str = Field(default="us-east-1", pattern=r"^[a-z0-9-]{1,63}$")
+    """Region of the buckets."""
+
+    s3_virtual_hosts: bool = False
+    """A bucket is addressed by a host of its own, `bucket.oss-cn-beijing.aliyuncs.com`, as Alibaba and Tencent want."""
+
+    s3_access_key_id: str = Field(default="", max_length=128)
+    """Who reads the buckets; without, they are read as the public may."""
+
+    s3_secret_access_key: SecretStr | None = None
+    """Secret that belongs to CATALOG_S3_ACCESS_KEY_ID; it signs requests and is never sent."""
 
     database: SecretStr | None = None
     """Address of the pgSTAC database that holds the catalogue, `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`; without
@@ -90,6 +107,16 @@ class CatalogSettings(BaseSettings):
     def _are_addresses(cls, stores: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(read_store, stores))
 
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _is_a_host(cls, endpoint: str | None) -> str | None:
+        if endpoint is None:
+            return None
+        address = "" if is_object(endpoint) else read_store(endpoint).rstrip("/")
+        if not address or address != origin_of(address):
+            raise ValueError("expected an address such as https://minio.example.org:9000, without a path")
+        return address
+
     @field_validator("database")
     @classmethod
     def _is_postgresql(cls, address: SecretStr | None) -> SecretStr | None:
@@ -117,9 +144,20 @@ class CatalogSettings(BaseSettings):
         return tokens
 
     @model_validator(mode="after")
+    def _can_name_hosts_after_buckets(self) -> Self:
+        host = urlsplit(self.s3_endpoint or "").hostname or ""
+        if self.s3_virtual_hosts and (":" in host or host.replace(".", "").isdigit()):
+            raise ValueError("CATALOG_S3_VIRTUAL_HOSTS: CATALOG_S3_ENDPOINT must be the name of a host, not its number")
+        return self
+
+    @model_validator(mode="after")
     def _have_the_key_and_other_tokens(self) -> Self:
         if self.protected and self.signing_key is None:
             raise ValueError("CATALOG_SIGNING_KEY: is needed where CATALOG_PROTECTED names a collection")
+        if bool(self.s3_access_key_id) != bool(self.s3_secret_access_key):
+            raise ValueError(
+                "CATALOG_S3_ACCESS_KEY_ID and CATALOG_S3_SECRET_ACCESS_KEY: there must be both, or neither"
+            )
         if self.webhooks and self.webhook_secret is None:
             raise ValueError("CATALOG_WEBHOOK_SECRET: is needed where CATALOG_WEBHOOKS names an address")
         if len(_parts(self.write_token)) > 1:

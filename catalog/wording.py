@@ -14,7 +14,7 @@ _NUMERALS = str.maketrans("一二三四五六七八九", "123456789")
 
 def fold(text: str) -> str:
     """The text as it is compared: letter case of A–Z does not matter, as in a database."""
-    return text.translate(_LOWER)
+    return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
 def wording_of(document: Mapping[str, Any]) -> str:

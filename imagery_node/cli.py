@@ -11,31 +11,33 @@ from catalog.errors import CatalogError
 from catalog.fail_point import check_fail_point
 from catalog.settings import CatalogSettings
 from cog_builder.errors import CogBuilderError
-from cog_builder.simulation.command import simulate
-from imagery_node.commands import catalog as catalog_commands
-from imagery_node.commands.areas import areas
-from imagery_node.commands.builder import build, inspect, publish, watch
 from imagery_node.commands.catalog import BAD_CONFIGURATION, DEFAULT_HOME, Catalog, Home, open_home, read_settings
-from imagery_node.commands.engine import ClusterLostError
-from imagery_node.commands.notify import notify
-from imagery_node.commands.report import failure
-from imagery_node.commands.signing import sign_link
-from imagery_node.commands.sync import sync
-from imagery_node.gdal import pin_options
+from imagery_node.commands.failure import ClusterLostError, failure
+from imagery_node.commands.lazy_group import lazy_group
+
+_WITHOUT_PICTURES = {
+    "recall": "imagery_node.commands.catalog:recall_scene",
+    "restore": "imagery_node.commands.catalog:restore_scene",
+    "catalog": "imagery_node.commands.catalog:app",
+}
+_WITH_PICTURES = {
+    "inspect": "imagery_node.commands.builder:inspect",
+    "build": "imagery_node.commands.builder:build",
+    "publish": "imagery_node.commands.builder:publish",
+    "watch": "imagery_node.commands.builder:watch",
+    "composite": "imagery_node.commands.composite:composite",
+    "sync": "imagery_node.commands.sync:sync",
+    "notify": "imagery_node.commands.notify:notify",
+    "pyramid": "imagery_node.commands.pyramid:pyramid",
+    "simulate": "cog_builder.simulation.command:simulate",
+}
 
 app = typer.Typer(
-    help="Publish satellite scenes: deliveries in, map tiles and a STAC catalogue out.",
+    cls=lazy_group({**_WITH_PICTURES, **_WITHOUT_PICTURES}),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (inspect, build, publish, watch, sync, notify, simulate):
-    app.command()(command)
-app.add_typer(catalog_commands.app, name="catalog")
-catalog_commands.app.command("areas")(areas)
-app.command("recall")(catalog_commands.recall_scene)
-app.command("restore")(catalog_commands.restore_scene)
-catalog_commands.app.command("sign")(sign_link)
 
 LOGGING = {
     "version": 1,
@@ -52,6 +54,15 @@ _WORKER_START_S = 60
 """A server process that is silent for so long is replaced; on a busy machine one takes long to start."""
 
 
+@app.callback()
+def begin(context: typer.Context) -> None:
+    """Publish satellite scenes: deliveries in, map tiles and a STAC catalogue out."""
+    if context.invoked_subcommand not in _WITHOUT_PICTURES:
+        from imagery_node.gdal import pin_options
+
+        pin_options()
+
+
 @app.command()
 def serve(
     home: Home = DEFAULT_HOME,
@@ -66,10 +77,17 @@ def serve(
     """Serve tiles, the STAC API and the portal."""
     import uvicorn
 
+    from imagery_node.errors import LayerFileError
+    from imagery_node.layer_file import read_layers
     from imagery_node.settings import ImageryNodeSettings
 
     os.environ["IMAGERY_NODE_HOME"] = str(home.resolve())
     read_settings(ImageryNodeSettings)
+    try:
+        read_layers(home)
+    except LayerFileError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(BAD_CONFIGURATION) from error
     if catalog:
         os.environ["CATALOG_DATABASE"] = catalog
     if read_settings(CatalogSettings).write_token is None and transactions:
@@ -93,7 +111,6 @@ def serve(
 def main() -> None:
     """Run the command line; what is refused outside a batch ends it with exit code 1 and the reason."""
     logging.config.dictConfig(LOGGING)
-    pin_options()
     try:
         check_fail_point()
     except ValueError as error:

@@ -9,6 +9,7 @@ import random
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -49,7 +50,7 @@ class Database:
         self._address = address
         self._options = f"{_OPTIONS} -c default_transaction_read_only={'on' if read_only else 'off'}"
         self._idle: list[Session] = []
-        self._free = threading.BoundedSemaphore(POOL_SIZE)
+        self._places = _Places(POOL_SIZE)
         self._closed = False
 
     def connect(self) -> Session:
@@ -74,7 +75,7 @@ class Database:
         Raises:
             StoreAwayError: No server answers, or none of the connections becomes free in time.
         """
-        if not self._free.acquire(timeout=WAIT_S):
+        if not self._places.enter(WAIT_S):
             raise StoreAwayError(f"no connection to the catalogue became free within {WAIT_S:g} s")
         try:
             connection = self._take()
@@ -84,7 +85,7 @@ class Database:
             finally:
                 self._give_back(connection)
         finally:
-            self._free.release()
+            self._places.leave()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -120,6 +121,38 @@ class Database:
             connection.close()
         else:
             self._idle.append(connection)
+
+
+class _Places:
+    """So many may be inside at a time, first come, first served; a semaphore lets who just left pass by who waits."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: deque[threading.Event] = deque()
+        self._lock = threading.Lock()
+
+    def enter(self, timeout_s: float) -> bool:
+        """Go in; False when no place became free in time."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(timeout_s):
+            return True
+        with self._lock:
+            if not turn.is_set():
+                self._waiting.remove(turn)
+            return turn.is_set()
+
+    def leave(self) -> None:
+        """Hand the place on, or leave it free."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._free += 1
 
 
 def _is_alive(connection: Session) -> bool:

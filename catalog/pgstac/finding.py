@@ -7,9 +7,11 @@ from typing import Any
 import orjson
 
 from catalog.errors import SlowSearchError
+from catalog.item import siblings
 from catalog.pgstac.condition import Condition, behind, order_terms, read_condition, statement
 from catalog.pgstac.database import Session
 from catalog.search import Page, Search
+from catalog.served_item import ServedItem, served_item
 from catalog.store.clause import Clause, every
 from catalog.store.token_book import Position, TokenBook
 
@@ -23,7 +25,7 @@ _CHUNK = 500
 """Documents that are evaluated at a time."""
 
 Row = tuple[Any, ...]
-"""key, document, and the position."""
+"""key, document, version, and the position."""
 
 
 def find_page(connection: Session, search: Search, tokens: TokenBook) -> Page:
@@ -44,8 +46,8 @@ def find_page(connection: Session, search: Search, tokens: TokenBook) -> Page:
         if len(found) > limit:
             break
     shown = found[:limit]
-    token = tokens.write(search, shown[-1][2:], matched) if len(found) > limit else None
-    return Page([orjson.loads(document) for _, document, *_ in shown], token, matched)
+    token = tokens.write(search, shown[-1][3:], matched) if len(found) > limit else None
+    return Page([_served(document, version) for _, document, version, *_ in shown], token, matched)
 
 
 def fulfilling_keys(connection: Session, condition: Condition) -> list[int]:
@@ -65,7 +67,7 @@ def _fulfilling(
                 yield row
         if len(rows) < count:
             return
-        position = rows[-1][2:]
+        position = rows[-1][3:]
         if time.monotonic() > end_s:
             raise SlowSearchError("the search takes too long; ask for less at once")
 
@@ -77,10 +79,15 @@ def _rows(connection: Session, condition: Condition, position: Position | None, 
         where = every([where, behind(order, position)])
     query = (
         f"WITH page AS (SELECT item.* FROM item WHERE {where.text} ORDER BY {order_terms(order)} LIMIT ?)"  # noqa: S608
-        f" SELECT item.key, document, {order.columns} FROM page AS item JOIN document USING (key)"
+        f" SELECT item.key, document, version, {order.columns} FROM page AS item JOIN document USING (key)"
         f" ORDER BY {order_terms(order)}"
     )
     return connection.execute(statement(query), (*where.values, count)).fetchall()
+
+
+def _served(document: bytes, version: str) -> ServedItem:
+    item = orjson.loads(document)
+    return served_item(item, version, siblings(item))
 
 
 def _count(connection: Session, condition: Condition) -> int | None:

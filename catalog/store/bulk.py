@@ -40,7 +40,7 @@ def load_items(connection: apsw.Connection, items: Iterable[dict[str, Any] | Che
     recalled = set(connection.execute("SELECT collection, id FROM tombstone"))
     wordings, fields, batches = Wordings(connection), FieldNotes(), _checked(items)
     listed, added, before = 0, 0, _count(connection)
-    with _roomy_cache(connection), _no_collector():
+    with _roomy_cache(connection), _no_collector(), _indexes_last(connection, anew=not before):
         for batch in batches:
             _check_collections(batch, collections)
             for noted in {id(item.fields): item.fields for item in batch}.values():
@@ -131,6 +131,22 @@ def _roomy_cache(connection: apsw.Connection) -> Iterator[None]:
         yield
     finally:
         connection.pragma("cache_size", -CACHE_KIB)
+
+
+@contextlib.contextmanager
+def _indexes_last(connection: apsw.Connection, *, anew: bool) -> Iterator[None]:
+    """Put an archive that comes at once in order at the end.
+
+    What lies together in an index then lies together in the file, and no page of it is written twice. The index of ids
+    stays, as the archive may name one twice.
+    """
+    query = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'item' AND name <> 'item_id'"
+    indexes = connection.execute(query).fetchall() if anew else []
+    for name, _ in indexes:
+        connection.execute(f"DROP INDEX {name}")
+    yield
+    for _, statement in indexes:
+        connection.execute(str(statement))
 
 
 @contextlib.contextmanager

@@ -8,19 +8,21 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import apsw
 
 from catalog.errors import DiskFullError, SlowSearchError, StoreUnavailableError
+from catalog.store.cell import CELL
 from catalog.store.column import VALUE_COLUMNS
 
 DATABASE_FILE = "catalog.db"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_TIMEOUT_MS = 10_000
 CACHE_KIB = 16 * 1024
 
-_PAGE_BYTES = 8192
-"""An item's document has some two thousand bytes: one would fill a page of 4096 half, three fill one of these."""
+_PAGE_BYTES = 16_384
+"""An item as served has some three thousand bytes: one would fill a page of 4096, two leave 8192 a fifth empty."""
 
 _STEPS_BETWEEN_CHECKS = 1000
 """Of SQLite's machine: some ten microseconds."""
@@ -33,6 +35,7 @@ _VALUES = ", ".join(f"{queryable.column} {_TYPES[queryable.kind]}" for queryable
 # `reverse_us` is minus the acquisition time in microseconds: ascending is newest first, which lets one row-value
 # comparison continue a page. Other times are microseconds. `west` > `east` crosses the antimeridian.
 # An item has the row 2 * key in `place`; across the antimeridian also 2 * key + 1.
+# `document` holds the parts of a `ServedItem`. `item_footprint` has all that a tile asks for (cell.py).
 # `words` finds trigrams in id and title; `wording` holds what many items have in common.
 _SCHEMA = f"""
 CREATE TABLE fact(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -44,12 +47,15 @@ CREATE TABLE item(
     key INTEGER PRIMARY KEY, wording INTEGER NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL,
     version TEXT NOT NULL, reverse_us INTEGER NOT NULL, gsd_m REAL NOT NULL,
     west REAL NOT NULL, south REAL NOT NULL, east REAL NOT NULL, north REAL NOT NULL,
-    {_VALUES}, geometry BLOB NOT NULL, datetime INTEGER AS (-reverse_us)
+    {_VALUES}, geometry BLOB NOT NULL, datetime INTEGER AS (-reverse_us), cell INTEGER AS ({CELL}) STORED
 );
 CREATE UNIQUE INDEX item_id ON item(collection, id);
 CREATE INDEX item_newest ON item(reverse_us, collection, id);
 CREATE INDEX item_newest_of_collection ON item(collection, reverse_us, id);
-CREATE TABLE document(key INTEGER PRIMARY KEY, document BLOB NOT NULL);
+CREATE INDEX item_footprint ON item(
+    cell, reverse_us, west, south, east, north, collection, id, version, gsd_m, cloud_cover, geometry
+);
+CREATE TABLE document(key INTEGER PRIMARY KEY, document BLOB NOT NULL, given BLOB NOT NULL);
 CREATE VIRTUAL TABLE place USING rtree(box, west, east, south, north, first, last);
 CREATE VIRTUAL TABLE words USING fts5(text, tokenize = 'trigram', content = '', detail = 'none', columnsize = 0);
 CREATE TABLE wording(
@@ -207,12 +213,14 @@ def deadline(connection: apsw.Connection, limit_s: float, advice: str) -> Iterat
         connection.set_progress_handler(None)
 
 
-def within_steps(connection: apsw.Connection, steps: int, query: str, values: Sequence[object]) -> int | None:
-    """The number that a query gives, or None when it takes more steps of SQLite's machine."""
+def within_steps(
+    connection: apsw.Connection, steps: int, query: str, values: Sequence[object]
+) -> list[tuple[Any, ...]] | None:
+    """The rows that a query gives, or None when it takes more steps of SQLite's machine."""
     left = iter(range(steps // _STEPS_BETWEEN_CHECKS))
     connection.set_progress_handler(lambda: next(left, None) is None, _STEPS_BETWEEN_CHECKS, id=within_steps)
     try:
-        return int(connection.execute(query, values).get)
+        return connection.execute(query, values).fetchall()
     except apsw.InterruptError:
         return None
     finally:

@@ -7,14 +7,14 @@ from functools import cached_property
 from typing import Any
 
 import apsw
-import orjson
 import shapely
 
 from catalog.search import Bucket
+from catalog.served_item import ServedItem, given_item
 from catalog.store.aggregate import count_buckets
 from catalog.store.clause import Clause, every, one_of
 from catalog.store.database import within_steps
-from catalog.store.nearby import among, near_keys, read_documents
+from catalog.store.nearby import among, around, near_keys, read_documents
 from catalog.store.selection import FOREVER_US, Selection
 from catalog.store.term import Terms, read_terms
 from catalog.store.token_book import Position
@@ -25,8 +25,8 @@ FEW = 1000
 _WIDE = 1 / 4
 """Of the ground of all collections: a box so wide is searched along the newest items, not through the R*Tree."""
 
-_COUNTING_STEPS = 20_000
-"""Of SQLite's machine, so that the answer does not depend on how busy this one is."""
+_COUNTING_STEPS, _LOOKING_STEPS = 20_000, 200_000
+"""Of SQLite's machine, so that the answer does not depend on how busy this one is; to count, and to look around."""
 
 _CHUNK, _CHUNK_OF_DOCUMENTS = 256, 32
 """So many footprints or documents are compared at a time."""
@@ -36,37 +36,44 @@ Row = tuple[Any, ...]
 
 
 class Finding:
-    """One search in one state of the catalogue."""
+    """What one search finds in one state of the catalogue, behind a position if one is given."""
 
-    def __init__(self, connection: apsw.Connection, selection: Selection, check_time: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        selection: Selection,
+        check_time: Callable[[], None],
+        *,
+        behind: Position | None = None,
+    ) -> None:
         self._connection = connection
         self._selection = selection
         self._check_time = check_time
+        self._behind = behind
 
-    def page(self, behind: Position | None, *, count: bool) -> tuple[list[Row], bool, int | None]:
-        """The first rows behind a position, whether there are more, and how many where that is asked for."""
-        limit, found, matched = self._selection.limit, list[Row](), 0
-        counts_on = count and self._few is not None and not self._selection.rest
-        for rows in self._matches(behind, at_most=None if counts_on else limit + 1):
+    def page(self) -> tuple[list[Row], bool, int | None]:
+        """The first rows, whether there are more, and how many on a first page; None where counting takes long."""
+        limit, count, found, matched = self._selection.limit, self._behind is None, list[Row](), 0
+        counts_on = count and self._few is not None and len(self._few) <= FEW and not self._selection.rest
+        for rows in self._matches(at_most=None if counts_on else limit + 1):
             found += rows[: limit + 1 - len(found)]
             matched += len(rows)
             if len(found) > limit and not counts_on:
                 return found[:limit], True, self._count() if count else None
         return found[:limit], len(found) > limit, matched if count else None
 
-    def documents(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    def documents(self, rows: Sequence[Row]) -> list[ServedItem]:
         """The items of some rows."""
-        documents = read_documents(self._connection, [row[0] for row in rows])
-        return [orjson.loads(documents[row[0]]) for row in rows]
+        return read_documents(self._connection, [row[0] for row in rows])
 
     def buckets(self, names: Sequence[str]) -> dict[str, list[Bucket]]:
         """Aggregations over everything that is found."""
         return count_buckets(self._connection, self._everything(), names, self._check_time)
 
-    def _matches(self, behind: Position | None, *, at_most: int | None) -> Iterator[list[Row]]:
-        """Rows of what is found behind a position, in pieces; not more than so many where SQL decides it all."""
+    def _matches(self, *, at_most: int | None) -> Iterator[list[Row]]:
+        """Rows of what is found, in pieces; not more than so many where SQL decides it all."""
         area, rest = self._selection.area, self._selection.rest
-        rows = self._rows(behind, at_most if self._selection.is_exact else None)
+        rows = self._rows(at_most if self._selection.is_exact else None)
         if area is not None:
             shapely.prepare(area)
         while chunk := list(itertools.islice(rows, _CHUNK_OF_DOCUMENTS if rest else _CHUNK)):
@@ -78,10 +85,10 @@ class Finding:
 
     def _fulfilling(self, rows: list[Row]) -> list[Row]:
         """Those whose documents fulfil what SQL cannot decide."""
-        documents, found = read_documents(self._connection, [row[0] for row in rows]), []
-        for row in rows:
+        found = []
+        for row, served in zip(rows, self.documents(rows), strict=True):
             self._check_time()
-            item = orjson.loads(documents[row[0]])
+            item = given_item(served)
             if all(conjunct.matches(item) for conjunct in self._selection.rest):
                 found.append(row)
         return found
@@ -97,12 +104,13 @@ class Finding:
             return None
         condition = every(self._conditions)
         query = f"SELECT count(*) FROM {self._along} WHERE {condition.text}"  # noqa: S608
-        return within_steps(self._connection, _COUNTING_STEPS, query, condition.values)
+        counted = within_steps(self._connection, _COUNTING_STEPS, query, condition.values)
+        return None if counted is None else int(counted[0][0])
 
     def _everything(self) -> Clause:
         """A query for the rows of all that is found, from FROM on."""
         if not self._selection.is_exact:
-            keys = [row[0] for rows in self._matches(None, at_most=None) for row in rows]
+            keys = [row[0] for rows in self._matches(at_most=None) for row in rows]
             source, condition = among(keys), Clause("TRUE")
         else:
             source = Clause(self._along) if self._few is None else among(self._few)
@@ -131,13 +139,25 @@ class Finding:
         return words if found < total // 2 else None
 
     @cached_property
+    def _near(self) -> list[Row] | None:
+        """All candidates in order, where it is not far to look for them around the first place."""
+        selection = self._selection
+        source = around(self._connection, selection.places[0]) if selection.places and not selection.ids else None
+        if source is None:
+            return None
+        conditions = [*selection.conditions(), *([self._terms.condition] if self._terms else []), *self._later]
+        return within_steps(self._connection, _LOOKING_STEPS, *self._query(source, conditions, None))
+
+    @cached_property
     def _few(self) -> list[int] | None:
-        """The keys of all candidates, where they are few."""
+        """The keys of all candidates, where they can be told quickly."""
         selection, found = self._selection, list[int]()
         if selection.ids:
             condition = every([Clause("collection IN (SELECT id FROM collection)"), one_of("id", selection.ids)])
             query = f"SELECT key FROM item INDEXED BY item_id WHERE {condition.text}"  # noqa: S608
             return [key for (key,) in self._connection.execute(query, condition.values)]
+        if self._near is not None:
+            return [row[0] for row in self._near]
         if selection.places:
             found = near_keys(self._connection, selection.places[0], selection.times, at_most=FEW + 1)
         elif self._terms and self._terms.words:
@@ -147,9 +167,15 @@ class Finding:
             return None
         return found if len(found) <= FEW else None
 
-    def _rows(self, behind: Position | None, at_most: int | None) -> Iterator[Row]:
-        selection = self._selection
-        conditions = [*self._conditions, *([selection.order.behind(behind)] if behind else [])]
+    @property
+    def _later(self) -> list[Clause]:
+        return [self._selection.order.behind(self._behind)] if self._behind else []
+
+    def _rows(self, at_most: int | None) -> Iterator[Row]:
+        if self._near is not None:
+            return iter(self._near)
+        selection, behind = self._selection, self._behind
+        conditions = [*self._conditions, *self._later]
         if self._few is not None:
             return self._select(among(self._few), conditions, at_most)
         narrow = bool(selection.places) and not self._is_wide
@@ -159,7 +185,7 @@ class Finding:
         if behind:
             conditions.append(Clause("item.reverse_us >= ?", behind[:1]))
         if narrow:
-            return self._through_slabs(conditions, behind)
+            return self._through_slabs(conditions)
         if not selection.collections or self._selective_words:
             return self._select(Clause("item INDEXED BY item_newest"), conditions, at_most)
         source = Clause("item INDEXED BY item_newest_of_collection")
@@ -178,14 +204,17 @@ class Finding:
         return f"item {'INDEXED BY item_newest' if by_time else 'NOT INDEXED'}"
 
     def _select(self, source: Clause, conditions: list[Clause], at_most: int | None) -> Iterator[Row]:
+        rows: Iterator[Row] = self._connection.execute(*self._query(source, conditions, at_most))
+        return rows
+
+    def _query(self, source: Clause, conditions: list[Clause], at_most: int | None) -> Clause:
         order, condition = self._selection.order, every(conditions)
         geometry = "NULL" if self._selection.area is None else "item.geometry"
-        rows: Iterator[Row] = self._connection.execute(
+        return Clause(
             f"SELECT item.key, {geometry}, {order.columns} FROM {source.text} WHERE {condition.text}"  # noqa: S608
             f" ORDER BY {order.terms}{'' if at_most is None else ' LIMIT ?'}",  # LIMIT -1 would sort more slowly
             (*source.values, *condition.values, *(() if at_most is None else (at_most,))),
         )
-        return rows
 
     @cached_property
     def _is_wide(self) -> bool:
@@ -195,13 +224,13 @@ class Finding:
         boxes = self._selection.places[0]
         return sum((east - west) * (north - south) for west, south, east, north in boxes) > _WIDE * float(ground)
 
-    def _through_slabs(self, conditions: list[Clause], behind: Position | None) -> Iterator[Row]:
+    def _through_slabs(self, conditions: list[Clause]) -> Iterator[Row]:
         """Newest first through the R*Tree, a piece of time after another: as long as a page needs."""
         newest, oldest, total = self._connection.execute(
             "SELECT (SELECT min(reverse_us) FROM item), (SELECT max(reverse_us) FROM item), (SELECT max(key) FROM item)"
         ).get
         first, last = self._selection.times or (-FOREVER_US, FOREVER_US)
-        first, last = max(first, newest, *(behind[:1] if behind else ())), min(last, oldest)
+        first, last = max(first, newest, *(self._behind[:1] if self._behind else ())), min(last, oldest)
         wanted = self._selection.limit + 1
         width = 1 + (oldest - newest) * wanted // total
         while first <= last:

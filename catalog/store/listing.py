@@ -13,6 +13,7 @@ from catalog.checked_item import CheckedItem
 from catalog.errors import UnknownCollectionError
 from catalog.extent import cover
 from catalog.search import Action, Change
+from catalog.served_item import given_item
 from catalog.store import feed, row
 from catalog.store.collection_row import note_added, note_removed
 from catalog.store.vocabulary import Wordings, write_fields
@@ -35,12 +36,13 @@ def recall_item(
     Raises:
         UnknownItemError: It is not listed.
     """
-    key, document = row.read_document(connection, collection, item_id)
+    key, served = row.read_item(connection, collection, item_id)
     version, *box = connection.execute("SELECT version, west, south, east, north FROM item WHERE key = ?", (key,)).get
     ground = tuple(box)
     row.remove_item(connection, key)
     note_removed(connection, collection, ground)
     change = feed.record(connection, Change(0, "recall", collection, item_id, version, when, reason, ground))
+    document = orjson.dumps(given_item(served), option=orjson.OPT_SORT_KEYS)
     connection.execute("INSERT INTO tombstone VALUES (?, ?, ?, ?)", (collection, item_id, change.sequence, document))
     return change
 

@@ -6,9 +6,14 @@ from collections.abc import Iterable, Sequence
 import apsw
 
 from catalog.extent import BoundingBox
+from catalog.served_item import ServedItem
+from catalog.store.cell import cells_around
 from catalog.store.clause import Clause
 from catalog.store.column import YEAR_US
 from catalog.store.selection import Times
+
+_MOST_CELLS = 500
+"""Over scenes of all widths some six degrees each way: tiles down to zoom 6."""
 
 _NOTHING = "(SELECT NULL AS value WHERE FALSE)"
 
@@ -29,17 +34,28 @@ def near_keys(
     return sorted(keys)
 
 
+def around(connection: apsw.Connection, boxes: Sequence[BoundingBox]) -> Clause | None:
+    """The rows of `item` around the boxes, and more, to stand behind FROM; None where the boxes are wide.
+
+    They come from the index of footprints, where they lie together; the R*Tree leads to rows that lie anywhere.
+    """
+    cells = cells_around(connection, boxes, at_most=_MOST_CELLS)
+    return None if cells is None else _matching(cells, "INDEXED BY item_footprint ON item.cell")
+
+
 def among(keys: Sequence[int]) -> Clause:
     """The rows of `item` with these keys, to stand behind FROM."""
-    some, values = ("carray(?)", (apsw.carray(array("q", keys)),)) if keys else (_NOTHING, ())
-    return Clause(f"{some} AS near CROSS JOIN item ON item.key = near.value", values)
+    return _matching(keys, "ON item.key")
 
 
-def read_documents(connection: apsw.Connection, keys: Sequence[int]) -> dict[int, bytes]:
-    """Documents by key."""
+def read_documents(connection: apsw.Connection, keys: Sequence[int]) -> list[ServedItem]:
+    """Documents in the order of their keys."""
     if not keys:
-        return {}
-    wanted = (apsw.carray(array("q", keys)),)
-    return dict(
-        connection.execute("SELECT key, document FROM carray(?) CROSS JOIN document ON document.key = value", wanted)
-    )
+        return []
+    query = "SELECT document, given FROM carray(?) CROSS JOIN document ON document.key = value"
+    return [ServedItem(*row) for row in connection.execute(query, (apsw.carray(array("q", keys)),))]
+
+
+def _matching(numbers: Sequence[int], joined: str) -> Clause:
+    some, values = ("carray(?)", (apsw.carray(array("q", numbers)),)) if numbers else (_NOTHING, ())
+    return Clause(f"{some} AS near CROSS JOIN item {joined} = near.value", values)

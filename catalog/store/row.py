@@ -13,6 +13,7 @@ from catalog.checked_item import CheckedItem
 from catalog.errors import UnknownItemError
 from catalog.extent import BoundingBox
 from catalog.queryable import QUERYABLES
+from catalog.served_item import ServedItem
 from catalog.store.column import VALUE_COLUMNS, YEAR_US
 from catalog.wording import fold
 
@@ -29,7 +30,7 @@ def insert_items(connection: apsw.Connection, rows: Iterable[tuple[int, int, Che
     """List items that are not listed: (key, wording, item) each, of keys that are not taken."""
     rows = list(rows)
     connection.executemany(_INSERT_ITEM, [_narrow_row(*row) for row in rows])
-    connection.executemany("INSERT INTO document VALUES (?, ?)", [(key, item.document) for key, _, item in rows])
+    connection.executemany("INSERT INTO document VALUES (?, ?, ?)", [(key, *item.served) for key, _, item in rows])
     connection.executemany(
         "INSERT INTO words(rowid, text) VALUES (?, ?)",
         [(key, _words(item)) for key, _, item in rows],
@@ -73,19 +74,20 @@ def next_key(connection: apsw.Connection) -> int:
     return 1 + int(connection.execute("SELECT coalesce(max(key), 0) FROM item").get)
 
 
-def read_document(connection: apsw.Connection, collection: str, item_id: str) -> tuple[int, bytes]:
+def read_item(connection: apsw.Connection, collection: str, item_id: str) -> tuple[int, ServedItem]:
     """Key and document of a listed item.
 
     Raises:
         UnknownItemError: It is not listed.
     """
     found = connection.execute(
-        "SELECT key, document FROM item JOIN document USING (key) WHERE collection = ? AND id = ?",
+        "SELECT key, document, given FROM item JOIN document USING (key) WHERE collection = ? AND id = ?",
         (collection, item_id),
     ).fetchone()
     if found is None:
         raise UnknownItemError(f"there is no item {item_id!r:.140} in collection {collection!r:.140}")
-    return found[0], found[1]
+    key, *served = found
+    return key, ServedItem(*served)
 
 
 def _words(item: CheckedItem) -> str:

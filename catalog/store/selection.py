@@ -64,7 +64,7 @@ class Selection:
         found = [Clause("item.reverse_us BETWEEN ? AND ?", (first, last))] if self.times else []
         found += [one_of("item.collection", self.collections)] if self.collections else []
         found += [one_of("item.id", self.ids)] if self.ids else []
-        return [*found, *(either(map(_touching, boxes)) for boxes in self.places), *self.filters]
+        return [*found, *(either(map(touching, boxes)) for boxes in self.places), *self.filters]
 
 
 def check_search(search: Search, filter_clause: Callable[[Conjunct], Clause | None] = filter_clause) -> Selection:
@@ -134,7 +134,8 @@ def _narrowest(intervals: Iterable[Interval | None]) -> Times | None:
     return (max(first for first, _ in times), min(last for _, last in times)) if times else None
 
 
-def _touching(box: BoundingBox) -> Clause:
+def touching(box: BoundingBox) -> Clause:
+    """The ground of a row reaches into a box that does not cross the antimeridian."""
     west, south, east, north = box
     along = Clause(
         "iif(item.west <= item.east, item.west <= ? AND item.east >= ?, item.west <= ? OR item.east >= ?)",

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-import orjson
 
 from catalog.checked_item import CheckedItem
 from catalog.errors import ItemExistsError, UnknownItemError
 from catalog.item import checked_item
 from catalog.search import BoundingBox, Bucket, Change, Field, Footprint, Interval, Page, Search
+from catalog.served_item import ServedItem, given_item
 from catalog.store import feed, row
 from catalog.store.aggregate import check_names
 from catalog.store.bulk import load_items
@@ -25,7 +25,7 @@ from catalog.store.finding import Finding
 from catalog.store.footprint import find_footprints
 from catalog.store.listing import list_item, recall_item, restored_item
 from catalog.store.selection import Selection, check_search
-from catalog.store.token_book import TokenBook
+from catalog.store.token_book import Position, TokenBook
 from catalog.store.vocabulary import read_fields
 
 SEARCH_DEADLINE_S = 10.0
@@ -79,18 +79,18 @@ class SqliteStore:
     def item(self, collection: str, item_id: str) -> dict[str, Any]:
         """See `ItemStore`."""
         with self._reading() as connection:
-            document: dict[str, Any] = orjson.loads(row.read_document(connection, collection, item_id)[1])
-            return document
+            _, served = row.read_item(connection, collection, item_id)
+        return given_item(served)
 
     def search(self, search: Search) -> Page:
         """See `ItemStore`."""
         selection = check_search(search)
         behind, matched = self._tokens.read(search, search.token) if search.token is not None else (None, None)
-        with self._finding(selection) as finding:
-            found, more, counted = finding.page(behind, count=behind is None)
-            items = finding.documents(found)
+        with self._finding(selection, behind) as finding:
+            found, more, counted = finding.page()
+            served = finding.documents(found)
         matched = counted if behind is None else matched
-        return Page(items, self._tokens.write(search, found[-1][2:], matched) if more else None, matched)
+        return Page(served, self._tokens.write(search, found[-1][2:], matched) if more else None, matched)
 
     def aggregate(self, search: Search, names: Sequence[str]) -> dict[str, list[Bucket]]:
         """See `ItemStore`."""
@@ -111,8 +111,8 @@ class SqliteStore:
         limit: int | None = None,
     ) -> list[Footprint]:
         """See `ItemStore`."""
-        with translated():
-            return list(islice(find_footprints(self._connection(), collections, bbox, interval), limit))
+        with self._reading() as connection:
+            return list(islice(find_footprints(connection, collections, bbox, interval), limit))
 
     def claim(self, scene_id: str) -> AbstractContextManager[int]:
         """See `ItemStore`."""
@@ -198,11 +198,11 @@ class SqliteStore:
         while True:
             with self._reading() as connection:
                 page: Any = connection.execute(
-                    "SELECT collection, id, document FROM item JOIN document USING (key)"
+                    "SELECT collection, id, document, given FROM item JOIN document USING (key)"
                     " WHERE (collection, id) > (?, ?) ORDER BY collection, id LIMIT ?",
                     (*behind, _PAGE),
                 ).fetchall()
-            yield from (orjson.loads(document) for _, _, document in page)
+            yield from (given_item(ServedItem(*served)) for _, _, *served in page)
             if len(page) < _PAGE:
                 return
             behind = page[-1][:2]
@@ -235,12 +235,12 @@ class SqliteStore:
             yield connection
 
     @contextlib.contextmanager
-    def _finding(self, selection: Selection) -> Iterator[Finding]:
+    def _finding(self, selection: Selection, behind: Position | None = None) -> Iterator[Finding]:
         with (
             self._reading() as connection,
             deadline(connection, SEARCH_DEADLINE_S, selection.advice) as check_time,
         ):
-            yield Finding(connection, selection, check_time)
+            yield Finding(connection, selection, check_time, behind=behind)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[apsw.Connection]:

@@ -36,7 +36,8 @@ def _known_profile(text: str | None) -> str | None:
     return text
 
 
-def _dask_address(text: str | None) -> str | None:
+def dask_address(text: str | None) -> str | None:
+    """Check what `--dask` says; raises BadParameter."""
     if text not in (None, LOCAL) and not re.match(r"(tcp|tls)://.", text or ""):
         raise typer.BadParameter(f"{text}: expected tcp://HOST:PORT, tls://HOST:PORT or {LOCAL}")
     return text
@@ -59,7 +60,7 @@ Uncalibrated = Annotated[
 ]
 Dask = Annotated[
     str | None,
-    typer.Option(callback=_dask_address, help="Build on a Dask cluster: tcp://… of its scheduler, or local."),
+    typer.Option(callback=dask_address, help="Build on a Dask cluster: tcp://… of its scheduler, or local."),
 ]
 Balance = Annotated[
     Literal["none", "neighbours"] | None,

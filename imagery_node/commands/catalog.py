@@ -19,7 +19,8 @@ from catalog.publishing import recall, restore
 from catalog.search import ItemStore
 from catalog.settings import CatalogSettings
 from catalog.store import migrate_database, open_store
-from imagery_node.commands.report import failure
+from imagery_node.commands.failure import failure
+from imagery_node.commands.lazy_group import lazy_group
 
 BAD_CONFIGURATION = 78
 """Exit code when settings or folders cannot be used."""
@@ -35,7 +36,13 @@ Catalog = Annotated[
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
-app = typer.Typer(help="Look after the catalogue.", no_args_is_help=True)
+app = typer.Typer(
+    cls=lazy_group(
+        {"areas": "imagery_node.commands.areas:areas", "sign": "imagery_node.commands.signing:sign_link"},
+    ),
+    help="Look after the catalogue.",
+    no_args_is_help=True,
+)
 
 
 def open_home(home: Path, catalog: str | None = None, *, new: bool = False, read_only: bool = False) -> ItemStore:

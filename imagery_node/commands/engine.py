@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cog_builder.errors import CogBuilderError, WorkerLostError
 from cog_builder.pipeline import Progress
+from imagery_node.commands.failure import ClusterLostError
 from imagery_node.gdal import pin_options
 
 if TYPE_CHECKING:
@@ -28,12 +29,6 @@ _NO_DOOR = "127.0.0.1:0"
 """Where Dask's pages about itself are served; by default they would be, to everyone, on port 8787."""
 _LOOK_S = 0.5
 _MOST_AT_ONCE = 256
-
-
-class ClusterLostError(Exception):
-    """No scheduler answers, or it has no worker; nothing is wrong with any scene."""
-
-    code = "cluster_lost"
 
 
 class Engine(Protocol):

@@ -72,11 +72,6 @@ def refusal(delivery: Path, error: BaseException, item_id: str | None = None) ->
     return Outcome(name_of(delivery), "refused", item_id, {"code": code, "reason": _printable(reason)})
 
 
-def failure(error: BaseException) -> str:
-    """One line: the stable code of a refusal and its reason."""
-    return f"refused ({getattr(error, 'code', 'error')}): {error}"
-
-
 class Report:
     """Tells what became of each scene; on leaving, exits with 1 when any was refused. Safe from many threads."""
 

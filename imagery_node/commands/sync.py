@@ -12,9 +12,10 @@ from catalog.following import Follower
 from catalog.intake import Intake
 from catalog.maintenance import sweep
 from catalog.peer import Peer
+from catalog.remote_store import is_object
 from catalog.settings import CatalogSettings
 from imagery_node.commands.catalog import DEFAULT_HOME, Catalog, Home, open_home, read_settings
-from imagery_node.commands.report import failure
+from imagery_node.commands.failure import failure
 from imagery_node.commands.watch import DroppedError, Stop
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def sync(
             peer,
             home=home,
             store=store,
-            remote_stores=settings.remote_stores,
+            remote_stores=tuple(store for store in settings.remote_stores if not is_object(store)),  # buckets are ours
             collections=names,
             reserve_mib=settings.disk_reserve_mib,
         )

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 import shapely
@@ -19,7 +20,7 @@ from catalog.errors import (
 )
 from catalog.search import Change, Search
 from tests.catalog.search_contract import SearchContract, pages
-from tests.support.stac import COLLECTIONS, START, crossing_item, scan, some_collection, some_items
+from tests.support.stac import COLLECTIONS, START, crossing_item, items_of_all_widths, scan, some_collection, some_items
 
 ITEMS = [*some_items(120), crossing_item()]
 FIRST = ITEMS[0]
@@ -253,6 +254,27 @@ class ItemStoreContract(SearchContract):
         found = filled.footprints(collections, bbox, interval)
         expected = scan(ITEMS, collections=collections, area=box(*bbox), interval=interval or (None, None))
         assert [footprint.item_id for footprint in found] == expected
+
+    def test_there_are_no_footprints_in_an_empty_store(self, store):
+        assert store.footprints(None, (100, 20, 101, 21), None) == []
+
+    def test_footprints_of_any_width_are_found_by_boxes_of_any_width(self, store):
+        store.load(items := items_of_all_widths(150), collections=map(some_collection, COLLECTIONS))
+        corners = [(x, y) for item in items for x in item["bbox"][::2] for y in item["bbox"][1::2]]
+        random, counts = Random(8), set()
+        for corner in random.choices(corners, k=200):
+            width = 90 / 2 ** random.uniform(0, 17)
+            west, south = (place - random.choice([0, width, random.uniform(0, width)]) for place in corner)
+            west, south, east, north = max(west, -180), max(south, -90), west + width, min(south + width, 90)
+            area = box(west, south, min(east, 180), north)
+            if east > 180:
+                east -= 360
+                area = area.union(box(-180, south, east, north))
+            interval = random.choice([(None, None), (START, START + timedelta(days=300))])
+            found = store.footprints(None, (west, south, east, north), interval)
+            assert [footprint.item_id for footprint in found] == scan(items, area=area, interval=interval)
+            counts.add(len(found))
+        assert len(counts) > 10
 
     def test_a_footprint_says_what_a_tile_needs(self, filled):
         item = {**FIRST, "id": "with-facts"}

@@ -1,6 +1,7 @@
 """What every ItemStore must find, count and put in order; part of `ItemStoreContract`."""
 
 import itertools
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -318,7 +319,7 @@ class SearchContract:
     # Paging while others write
 
     @pytest.mark.parametrize("sort", [(), (SortKey("eo:cloud_cover"),), (SortKey("platform", True), SortKey("gsd"))])
-    def test_nothing_is_lost_or_doubled_while_others_publish_replace_and_recall(self, archive, sort):
+    def test_eight_readers_lose_and_double_nothing_while_others_publish_replace_and_recall(self, archive, sort):
         staying, going = SCENES[:60], SCENES[60:]
 
         def write(number):
@@ -328,11 +329,22 @@ class SearchContract:
             same_place = staying[number]
             archive.register(same_place | {"properties": same_place["properties"] | {"test:again": number}})
 
-        with ThreadPoolExecutor(2) as pool:
-            reading = [pool.submit(lambda: list(pages(archive, Search(limit=4, sort=sort)))) for _ in range(2)]
-            for number in range(20):
-                write(number)
-            readings = [done.result() for done in reading]
+        written = threading.Event()
+
+        def read():
+            found = [list(pages(archive, Search(limit=4, sort=sort)))]
+            while not written.is_set():
+                found.append(list(pages(archive, Search(limit=4, sort=sort))))
+            return found
+
+        with ThreadPoolExecutor(8) as pool:
+            reading = [pool.submit(read) for _ in range(8)]
+            try:
+                for number in range(12):
+                    write(number)
+            finally:
+                written.set()
+            readings = list(itertools.chain.from_iterable(done.result() for done in reading))
         order = in_order(staying, sort)
         for found in readings:
             assert max(Counter(found).values()) == 1

@@ -2,7 +2,13 @@
 
 import pytest
 
-from catalog.collection import check_collection, collection_document, derived_collection, packaged_collections
+from catalog.collection import (
+    COMPOSITE_OF,
+    check_collection,
+    collection_document,
+    derived_collection,
+    packaged_collections,
+)
 from catalog.errors import InvalidItemError, UnknownCollectionError
 from cog_builder.quality import FLAGS_TEXT
 from tests.support.schemas import check_document, stac_validator
@@ -34,7 +40,8 @@ def test_renderings_name_assets_and_bands_that_there_are(collection):
         for key in rendering["assets"]:
             bands = document["item_assets"][key].get("bands", [])
             assert all(1 <= index <= len(bands) for index in rendering.get("bidx", []))
-        assert len(rendering.get("bidx", [])) == len(rendering.get("rescale", []))
+        shown = rendering.get("bidx", rendering.get("expression", "").split(";") if "expression" in rendering else [])
+        assert len(shown) == len(rendering.get("rescale", []))
 
 
 @every_collection
@@ -59,6 +66,7 @@ def test_the_natural_rendering_is_the_stretch_of_the_picture(collection):
         assert [low, high] == pytest.approx([value * bands[0]["raster:scale"] for value in pair])
         assert 0 < low < high < 1
     assert 1 <= stretch["gamma"] < 2
+    assert natural["color_formula"] == f"gamma rgb {stretch['gamma']:g}"
 
 
 def colours_shown(document, rendering):
@@ -90,6 +98,18 @@ def test_false_colour_is_offered_once_where_there_is_a_near_infrared(collection)
         assert colours_shown(document, "false-colour") == ["nir", "red", "green"]
 
 
+@every_collection
+def test_indexes_are_offered_where_the_bands_are(collection):
+    document = collection_document(collection)
+    common = [band["eo:common_name"] for band in document["item_assets"]["analytic"]["bands"]]
+    names = [band["name"] for band in document["item_assets"]["analytic"]["bands"]]
+    for index, needed in {"ndvi": ("nir", "red"), "ndwi": ("green", "nir"), "ndre": ("nir", "rededge")}.items():
+        assert (index in document["renders"]) == set(common).issuperset(needed)
+        if index in document["renders"]:
+            one, other = (names[common.index(band)] for band in needed)
+            assert document["renders"][index]["expression"] == f"({one}-{other})/({one}+{other})"
+
+
 @pytest.mark.parametrize("collection", ["gf1-pms", "gf1-wfv", "gf2-pms"])
 def test_the_colours_of_the_first_collections_stay_as_they_were(collection):
     document = collection_document(collection)
@@ -101,6 +121,19 @@ def test_the_colours_of_the_first_collections_stay_as_they_were(collection):
     }
     assert document["renders"]["natural"]["rescale"] == [[250, 2600], [400, 2500], [600, 2400]]
     assert document["renders"]["false-colour"]["rescale"] == [[200, 5000], [250, 2600], [400, 2500]]
+
+
+@every_collection
+def test_composites_of_a_packaged_collection_have_a_collection_too(collection):
+    document = collection_document(f"{collection}-composite")
+    check_collection(document)
+    check_document(document, stac_validator())
+    assert document[COMPOSITE_OF] == collection
+    assert set(document["item_assets"]) == {"visual", "analytic", "quality", "thumbnail", "count"}
+    source = collection_document(collection)
+    assert set(document["renders"]) == set(source["renders"])
+    assert document["imagery_node:stretch"] == source["imagery_node:stretch"]
+    assert collection_document(collection) == source
 
 
 def test_flags_are_described_as_they_are_written():

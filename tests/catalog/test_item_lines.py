@@ -1,10 +1,9 @@
 """Lines of Items and Collections: the same whether one process or several check them, and none outlives the loader."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
+from multiprocessing import active_children
 from pathlib import Path
 
 import orjson
@@ -85,21 +84,32 @@ def test_the_properties_noted_by_several_processes_are_all_there(source, several
 def test_leaving_off_in_the_middle_ends_the_processes(source, several_processes):
     lines = read_lines(source)
     next(lines)
-    assert _children(os.getpid())
+    assert active_children()
     lines.close()
-    assert not _children(os.getpid())
+    assert not active_children()
 
 
 def test_a_checking_process_that_dies_is_told():
     worker = LineWorker(item_lines.check_lines)
     worker.begin(b"{}")
     assert isinstance(worker.result()[0], InvalidItemError)
-    (child,) = _children(os.getpid())
-    os.kill(child, signal.SIGKILL)
+    (child,) = active_children()
+    child.kill()
     worker.begin(b"{}")
     with pytest.raises(StoreUnavailableError, match="was ended"):
         worker.result()
     worker.stop()
+
+
+def test_checking_processes_hold_nothing_open_of_the_one_that_started_them(source, several_processes):
+    with source.open("rb") as held:
+        lines = read_lines(source)
+        next(lines)
+        for child in active_children():
+            files = [str(file.readlink()) for file in Path(f"/proc/{child.pid}/fd").iterdir()]
+            assert held.name not in files
+            assert sum(file.startswith("pipe:") for file in files) <= 2 + 2, "its own, and the standard streams'"
+        lines.close()
 
 
 _READ = """
@@ -136,7 +146,7 @@ def _children(parent):
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if int(fields[1]) == parent and fields[0] != "Z" and b"line_worker" in (stat.parent / "cmdline").read_bytes():
+        if int(fields[1]) == parent and fields[0] != "Z":
             found.append(int(stat.parent.name))
     return found
 

@@ -77,6 +77,26 @@ def test_a_search_of_many_candidates_takes_other_ways_and_finds_the_same(tmp_pat
     assert len(among_few[0]) > 50
 
 
+def test_the_grid_the_rtree_and_both_after_too_long_a_look_find_the_same(tmp_path, monkeypatch):
+    store = _filled(tmp_path)
+    asked = {"interval": (START, START + timedelta(days=700)), "limit": 7}
+    searches = [
+        Search(bbox=(95, 25, 115, 40), **asked),
+        Search(bbox=(95, 25, 115, 40), sort=(SortKey("title"),), **asked),
+        Search(intersects=TRIANGLE, **asked),
+        Search(bbox=(170, 20, -170, 60), **asked),
+    ]
+    monkeypatch.setattr("catalog.store.nearby._MOST_CELLS", 1_000_000)
+    in_grid = [list(pages(store, search)) for search in searches]
+    monkeypatch.setattr("catalog.store.finding._LOOKING_STEPS", 1)
+    monkeypatch.setattr("catalog.store.database._STEPS_BETWEEN_CHECKS", 1)
+    assert [list(pages(store, search)) for search in searches] == in_grid
+    monkeypatch.undo()
+    monkeypatch.setattr("catalog.store.nearby._MOST_CELLS", 0)
+    assert [list(pages(store, search)) for search in searches] == in_grid
+    assert len(in_grid[0]) > 7
+
+
 @pytest.mark.parametrize("asked", [{"intersects": TRIANGLE}, {"bbox": (80, 20, 130, 50)}, {}])
 def test_L03_a_search_past_its_deadline_is_given_up(tmp_path, monkeypatch, asked):
     store = _filled(tmp_path)

@@ -5,11 +5,16 @@ import sys
 
 import pytest
 
+from tests.support.postgres import find_programs
+
 pytest.importorskip("schemathesis", reason="makes the requests")
 
 
-def test_no_request_that_schemathesis_thinks_of_is_our_fault():
-    command = (sys.executable, "-m", "benchmarks.fuzz_stac", "--count", "900")
+@pytest.mark.parametrize("store", ["sqlite", "pgstac"])
+def test_no_request_that_schemathesis_thinks_of_is_our_fault(store):
+    if store == "pgstac":
+        find_programs()
+    command = (sys.executable, "-m", "benchmarks.fuzz_stac", "--store", store, "--count", "900")
     done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     assert "a writer: " in done.stdout

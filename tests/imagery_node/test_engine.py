@@ -12,7 +12,8 @@ import pytest
 from distributed import LocalCluster
 
 from cog_builder.errors import GeolocationError, WorkerLostError
-from imagery_node.commands.engine import ClusterLostError, open_engine
+from imagery_node.commands.engine import open_engine
+from imagery_node.commands.failure import ClusterLostError
 from tests.support import jobs
 
 
@@ -104,5 +105,5 @@ def test_a_scheduler_that_goes_away_is_no_fault_of_the_scene():
 
 
 def test_distributed_is_only_loaded_where_it_is_used():
-    code = "import sys, imagery_node.commands.engine, imagery_node.cli; sys.exit('distributed' in sys.modules)"
+    code = "import sys, imagery_node.commands.builder, imagery_node.app; sys.exit('distributed' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,10 +1,11 @@
-"""A store of files over HTTP that can be told to fail in every way that stores do."""
+"""A store of files over HTTP that can be told to fail in every way that stores do; folders are buckets, if need be."""
 
 import re
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 
 class HttpStore:
@@ -13,12 +14,25 @@ class HttpStore:
     def __init__(self, folder: Path):
         self.folder, self.fault, self.times = folder, None, 0
         self.requests, self.etag = [], '"1"'
+        self.busy = self.busiest = 0
         self.released = threading.Event()
         self._lock = threading.Lock()
 
     def fail(self, fault, times=10**9):
         """Fail so: an HTTP status, or the name of a method of the handler."""
         self.fault, self.times = fault, times
+
+    @contextmanager
+    def counted(self):
+        """Notes how many requests are answered at a time."""
+        with self._lock:
+            self.busy += 1
+            self.busiest = max(self.busiest, self.busy)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.busy -= 1
 
     def next_fault(self):
         with self._lock:
@@ -60,10 +74,14 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
+        with self.files.counted():
+            self._answer()
+
+    def _answer(self):
         range_ = self.headers.get("range")
         self.files.requests.append((self.path, self.client_address, self.headers))
         fault = self.files.next_fault()
-        path = self.files.folder / self.path.lstrip("/")
+        path = self.files.folder / unquote(urlsplit(self.path).path).lstrip("/")
         if isinstance(fault, int):
             return self._send(fault, b"no")
         if not path.is_file():

@@ -86,7 +86,7 @@ class Cluster:
 @contextmanager
 def private_cluster():
     """A server with a migrated template, for as long as the tests run."""
-    programs = _programs()
+    programs = find_programs()
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
         cluster = Cluster(programs, folder)
@@ -100,7 +100,7 @@ def private_cluster():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _programs():
+def find_programs():
     """The newest server here that has PostGIS; without one the test is skipped, and fails in CI."""
     for programs in sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -int(path.parent.name)):
         if Path(f"/usr/share/postgresql/{programs.parent.name}/extension/postgis.control").exists():

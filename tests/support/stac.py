@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import orjson
 import shapely
@@ -58,6 +59,26 @@ def crossing_item():
     item = _some_item(900_000)
     east, west = shapely.box(179.5, 50, 180, 51), shapely.box(-180, 50, -179.2, 51)
     return {**item, "bbox": [179.5, 50.0, -179.2, 51.0], "geometry": _geojson(shapely.union_all([east, west]))}
+
+
+def items_of_all_widths(count):
+    """Items as wide as a house or a continent; some lie on the lines of a grid, at a pole or over the antimeridian."""
+    random = Random(7)
+    return [_of_some_width(item, random, on_grid=number % 3 == 0) for number, item in enumerate(some_items(count))]
+
+
+def _of_some_width(item, random, *, on_grid):
+    width = 170 / 2 ** random.uniform(0, 17)
+    height = width / random.choice([1, 4])
+    west, south = random.uniform(-180, 180), random.uniform(-90, 90 - height)
+    if on_grid:
+        width, west, south = (side // 0.703125 * 0.703125 for side in (width + 0.703125, west, south))
+    north = min(south + height, 90)
+    sides = [shapely.box(west, south, min(west + width, 180), north)]
+    if west + width > 180:
+        sides.append(shapely.box(-180, south, west + width - 360, north))
+    bbox = [west, south, sides[-1].bounds[2], north]
+    return item | {"bbox": bbox, "geometry": _geojson(shapely.union_all(sides))}
 
 
 def scan(items, *, collections=None, ids=None, area=None, interval=(None, None)):
