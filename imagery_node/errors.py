@@ -9,7 +9,8 @@ ImageryNodeError
  ├ UnreadableAssetError       502   a file the catalogue lists cannot be read
  ├ OverloadedError            503   the queue is full
  ├ SupersededError            503   a scene was replaced or recalled while the answer was made
- └ DeadlineError              504   the work took longer than a caller should wait
+ ├ DeadlineError              504   the work took longer than a caller should wait
+ └ LayerFileError             (none)   the operator's file of layers cannot be used; a node does not start with it
 """
 
 
@@ -80,6 +81,12 @@ class DeadlineError(ImageryNodeError):
     """The work took longer than a caller should wait."""
 
     code = "deadline"
+
+
+class LayerFileError(ImageryNodeError):
+    """The operator's file of layers cannot be used: a node does not start with it."""
+
+    code = "layer_file"
 
 
 STATUS_CODES: dict[type[Exception], int] = {

@@ -25,7 +25,7 @@ _EARTH_RADIUS_M = 6_378_137.0
 
 @dataclass(frozen=True)
 class PixelGrid:
-    """Square or oblong pixels to be drawn, north up, in EPSG:3857."""
+    """Square or oblong pixels to be drawn, north up."""
 
     left: float
     top: float
@@ -33,12 +33,14 @@ class PixelGrid:
     pixel_height: float
     shape: tuple[int, int]
     """(height, width)."""
+    crs: str = WEB_MERCATOR
+    """`EPSG:<code>` or WKT; x is always east or longitude."""
 
     @classmethod
-    def over(cls, bounds: Bounds, shape: tuple[int, int]) -> "PixelGrid":
+    def over(cls, bounds: Bounds, shape: tuple[int, int], crs: str = WEB_MERCATOR) -> "PixelGrid":
         """The grid that fills bounds with that many pixels."""
         left, bottom, right, top = bounds
-        return cls(left, top, (right - left) / shape[1], (top - bottom) / shape[0], shape)
+        return cls(left, top, (right - left) / shape[1], (top - bottom) / shape[0], shape, crs)
 
     def part(self, rows: slice, cols: slice) -> "PixelGrid":
         """Some of its rows and columns."""
@@ -48,6 +50,7 @@ class PixelGrid:
             self.pixel_width,
             self.pixel_height,
             (rows.stop - rows.start, cols.stop - cols.start),
+            self.crs,
         )
 
 
@@ -100,6 +103,22 @@ class Grid:
         south, north = (math.degrees(math.atan(math.sinh(y / _EARTH_RADIUS_M))) for y in (bottom, top))
         return west, south, min(east, 180.0), north
 
+    def pixel_at(self, lon: float, lat: float, zoom: int) -> tuple[Tile, int, int]:
+        """The tile of a place in degrees, and the row and column of the tile's pixel there.
+
+        Raises:
+            TileOutsideGridError: The grid does not reach there, or has no such zoom.
+        """
+        if not 0 <= zoom <= self.max_zoom or abs(lat) >= 90:
+            raise TileOutsideGridError(f"{self.name}: there is no pixel at {lon:g},{lat:g} of zoom {zoom}")
+        x, y = math.radians(lon) * _EARTH_RADIUS_M, math.asinh(math.tan(math.radians(lat))) * _EARTH_RADIUS_M
+        side = self.pixel_sides[zoom]
+        col, row = math.floor((x - self.left) / side), math.floor((self.top - y) / side)
+        col = min(col, self.matrix_shapes[zoom][1] * TILE_SIDE - 1)  # 180 degrees east are still on the map
+        tile = Tile(x=col // TILE_SIDE, y=row // TILE_SIDE, z=zoom)
+        self.check(tile)
+        return tile, row % TILE_SIDE, col % TILE_SIDE
+
 
 @lru_cache
 def get_grid(name: str) -> Grid:
@@ -130,6 +149,6 @@ def to_web_mercator(crs: str) -> Transformer:
 
 
 @lru_cache
-def from_web_mercator(crs: str) -> Transformer:
-    """From EPSG:3857 to a CRS (x east)."""
-    return Transformer.from_crs(WEB_MERCATOR, crs, always_xy=True)
+def between(source: str, target: str) -> Transformer:
+    """From one CRS to another, x east in both."""
+    return Transformer.from_crs(source, target, always_xy=True)

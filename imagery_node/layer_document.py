@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -11,8 +11,10 @@ from catalog.timestamp import format_datetime
 from imagery_node.errors import BadParameterError
 from imagery_node.grid import MAX_ZOOM, TILE_SIDE, WEB_MERCATOR_QUAD
 from imagery_node.layer import Layer
+from imagery_node.mosaic import Picture
 from imagery_node.renders import render_names
 from imagery_node.scene_index import WORLD, Scene, SceneList, Snapshot
+from imagery_node.tile_plan import is_complete
 
 MAX_SCENES_LISTED = 1000
 
@@ -33,7 +35,8 @@ def layer_document(layer: Layer, snapshot: Snapshot, base_url: str, *, attributi
         "title": layer.title,
         "collections": list(layer.collections),
         "renders": render_names(snapshot, layer.collections),
-        "order": "clear scenes first, each newest first" if layer.clear_first else "newest first",
+        "rule": layer.rule.citation,
+        "render": layer.render,
         "bbox": list(bbox),
         "interval": interval,
         "minzoom": 0,
@@ -46,6 +49,7 @@ def layer_document(layer: Layer, snapshot: Snapshot, base_url: str, *, attributi
             "tilejson": f"{root}/{WEB_MERCATOR_QUAD}/tilejson.json",
             "scenes": f"{tile}/scenes",
             "dates": f"{root}/dates",
+            "renders": f"{root}/renders",
         },
     }
 
@@ -66,16 +70,33 @@ def tilejson(name: str, tiles_url: str, bbox: BoundingBox, zooms: tuple[int, int
     }
 
 
-def scenes_document(scenes: SceneList, used: Iterable[int], snapshot: Snapshot, base_url: str) -> Document:
-    """The scenes of a tile, topmost first; `used` are the positions of those with pixels in the picture."""
-    shown = set(used)
+def scenes_document(scenes: SceneList, picture: Picture, snapshot: Snapshot, base_url: str) -> Document:
+    """The scenes of a tile, topmost first, and what became of each in its picture."""
     return {
         "date": scenes.shown_date.isoformat() if scenes.shown_date else None,
-        "complete": scenes.complete,
+        "complete": is_complete(scenes, picture),
         "scenes": [
-            {**_scene_document(scene, snapshot.document(scene), base_url), "used": position in shown}
+            {
+                **_scene_document(scene, snapshot.document(scene), base_url),
+                "used": position in picture.used,
+                "unreadable": position in picture.unreadable,
+            }
             for position, scene in enumerate(scenes.scenes)
         ],
+    }
+
+
+def pixel_document(
+    scenes: SceneList, picture: Picture, values: Mapping[str, float], snapshot: Snapshot, base_url: str
+) -> Document:
+    """What shows at one place: colour, values of the asset shown, and the scenes it is of, each with its date."""
+    used = [_scene_document(scenes.scenes[i], snapshot.document(scenes.scenes[i]), base_url) for i in picture.used]
+    return {
+        "date": used[0]["date"] if used else None,
+        "colour": picture.pixels[0, 0].tolist() if picture.valid.any() else None,
+        "values": dict(values),
+        "complete": is_complete(scenes, picture),
+        "scenes": used,
     }
 
 

@@ -9,7 +9,8 @@ _CORS = (
     (
         b"access-control-expose-headers",
         b"Accept-Ranges, Content-Disposition, Content-Length, Content-Range, "
-        b"ETag, Imagery-Date, Imagery-Complete, Retry-After, Server-Timing, X-Request-ID",
+        b"ETag, Imagery-Before, Imagery-Complete, Imagery-Date, Imagery-Unreadable, Mosaic-Rule, "
+        b"Retry-After, Server-Timing, X-Request-ID",
     ),
 )
 _EVERY_ANSWER = (

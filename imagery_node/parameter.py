@@ -110,6 +110,30 @@ def read_rescale(values: list[str]) -> tuple[tuple[float, float], ...]:
     return tuple(pairs)
 
 
+def read_number(text: str, *, what: str) -> float:
+    """One finite decimal number.
+
+    Raises:
+        BadParameterError: It is something else.
+    """
+    try:
+        (number,) = _numbers(text)
+    except ValueError as error:
+        raise BadParameterError(f"{what} must be a number", limit=what) from error
+    return number
+
+
+def read_whole(text: str, *, what: str, most: int, least: int = 0) -> int:
+    """One whole number from `least` to `most`.
+
+    Raises:
+        BadParameterError: It is something else.
+    """
+    if not _WHOLE.fullmatch(text) or not least <= int(text) <= most:
+        raise BadParameterError(f"{what} must be a whole number {least}–{most}", limit=what)
+    return int(text)
+
+
 def read_crs(text: str | None) -> CRS | None:
     """A coordinate reference system by code; caller text never reaches the CRS parser.
 

@@ -7,7 +7,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from imagery_node.grid import PixelGrid, from_web_mercator
+from imagery_node.grid import PixelGrid, between
 
 NODE_STEP = 32
 """Target pixels between nodes, where that is precise enough; otherwise a half, a quarter … of it."""
@@ -25,7 +25,7 @@ def source_positions(
     Args:
         crs: Of the source.
         to_pixel: (x, y) in it → pixel corner (col, row).
-        target: On EPSG:3857.
+        target: In any CRS.
 
     Returns:
         (row, column, x/y) in source pixels, whole numbers at pixel centres, counted from the pixel (x, y) that comes
@@ -54,7 +54,7 @@ def _nodes(crs: str, target: PixelGrid) -> tuple[NDArray[np.float64], int]:
     gives pixel centres. Between nodes, linear interpolation errs by an eighth of the second difference.
     """
     height, width = target.shape
-    transformer = from_web_mercator(crs)
+    transformer = between(target.crs, crs)
     step = NODE_STEP
     while True:
         cols = (np.arange(-(-width // step) + 2) - 0.5) * step

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, HttpUrl, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -45,10 +45,10 @@ class ImageryNodeSettings(BaseSettings):
     """A tile that takes longer is answered 504."""
 
     heavy_in_flight: int = Field(default=2, ge=1, le=64)
-    """Statistics, previews and cut-outs at work at once; tiles never wait behind them."""
+    """Statistics, series, animations, previews and cut-outs at work at once; tiles never wait behind them."""
 
     heavy_deadline_s: float = Field(default=30.0, gt=0, le=600)
-    """Statistics, previews and cut-outs that take longer are answered 504."""
+    """Those that take longer are answered 504; a series that has begun breaks off."""
 
     scenes_per_tile: int = Field(default=200, ge=1, le=10_000)
     """Scenes one tile may draw from, the newest ones; where more lie, the tile says that it is incomplete."""
@@ -64,6 +64,13 @@ class ImageryNodeSettings(BaseSettings):
 
     dated_tile_max_age_s: int = Field(default=60, ge=0, le=86_400)
     """How long a client may show a dated tile without asking again; undated ones are always asked for."""
+
+    pyramid: Literal["serve", "off"] = "serve"
+    """Who makes the stored pictures of low zooms: one of the serving processes in the background, or none of them
+    (`imagery-node pyramid` may); what is there is shown either way."""
+
+    pyramid_scenes: int = Field(default=12, ge=1, le=200)
+    """A layer with more scenes than this gets a pyramid; its base is the zoom at which a tile touches so few."""
 
     @property
     def credit_line(self) -> str:

@@ -2,7 +2,9 @@
 
 from collections import OrderedDict
 
-_ENTRY_BYTES = 200
+from imagery_node.tile_answer import Drawn
+
+_ENTRY_BYTES = 600
 """What an entry costs beside its body, so that empty tiles are bounded too."""
 
 
@@ -12,21 +14,21 @@ class TileCache:
     def __init__(self, capacity_bytes: int) -> None:
         self._capacity_bytes = capacity_bytes
         self._held_bytes = 0
-        self._bodies: OrderedDict[bytes, bytes] = OrderedDict()
+        self._tiles: OrderedDict[bytes, Drawn] = OrderedDict()
 
-    def get(self, etag: bytes) -> bytes | None:
-        """The body of a tile, empty for an empty tile; None when it is not held."""
-        body = self._bodies.get(etag)
-        if body is not None:
-            self._bodies.move_to_end(etag)
-        return body
+    def get(self, etag: bytes) -> Drawn | None:
+        """A tile; None when it is not held."""
+        tile = self._tiles.get(etag)
+        if tile is not None:
+            self._tiles.move_to_end(etag)
+        return tile
 
-    def put(self, etag: bytes, body: bytes) -> None:
+    def put(self, etag: bytes, tile: Drawn) -> None:
         """Hold a tile, at the cost of those asked for longest ago."""
-        if etag in self._bodies:
+        if etag in self._tiles:
             return
-        self._bodies[etag] = body
-        self._held_bytes += len(body) + _ENTRY_BYTES
+        self._tiles[etag] = tile
+        self._held_bytes += len(tile.body) + _ENTRY_BYTES
         while self._held_bytes > self._capacity_bytes:
-            _, evicted = self._bodies.popitem(last=False)
-            self._held_bytes -= len(evicted) + _ENTRY_BYTES
+            _, evicted = self._tiles.popitem(last=False)
+            self._held_bytes -= len(evicted.body) + _ENTRY_BYTES

@@ -6,7 +6,7 @@ the tile, so neighbouring tiles meet without a seam.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -74,6 +74,21 @@ def warp(cog: Cog, bands: tuple[int, ...], target: PixelGrid, cache: CogCache) -
     return _paste(cog, bands, target, resolution, cache) or _interpolate(cog, bands, target, resolution, cache)
 
 
+def pick(cog: Cog, bands: tuple[int, ...], target: PixelGrid, cache: CogCache) -> Warped | None:
+    """As `warp`, but each target pixel has the value of the source pixel under its centre: for flags and classes."""
+    resolution = replace(_resolution(cog, target), averaged=(1, 1))
+    placed = _window_under(cog, target, resolution)
+    if placed is None:
+        return None
+    window, positions = placed
+    source = read_window(cache, cog, resolution.level, window, bands)
+    known = np.ones(window.shape, np.uint8) if source.valid is None else source.valid.view(np.uint8)
+    values, valid = (
+        cv2.remap(np.ascontiguousarray(each), positions, None, cv2.INTER_NEAREST) for each in (source.pixels, known)
+    )
+    return pick_bands(with_bands(values), source.bands), valid.view(np.bool_)
+
+
 def _whole_nodes(first: float, last: float, length: int) -> slice:
     return slice(
         max(0, math.floor(first / NODE_STEP) * NODE_STEP), min(length, math.ceil(last / NODE_STEP) * NODE_STEP)
@@ -134,7 +149,7 @@ def _interpolate(
     covered = (weighed[..., -1] >= _HALF).view(np.uint8)
     valid = cv2.remap(covered, positions, None, cv2.INTER_NEAREST).view(np.bool_)
     *sums, weight = cv2.split(_bilinear(_blur(weighed, kernels), positions))
-    weight = cv2.max(weight, _TINY)
+    weight = np.maximum(weight, np.float32(_TINY))
     return with_bands(cv2.merge([cv2.divide(band, weight) for band in sums])), valid
 
 

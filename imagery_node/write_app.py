@@ -20,6 +20,8 @@ from catalog.request_limits import MAX_BULK_BODY_BYTES, RequestLimitsMiddleware
 from catalog.settings import CatalogSettings
 from catalog.store import open_store
 from catalog.writing import Writer
+from imagery_node.http_ranges import HttpRanges
+from imagery_node.object_store import ObjectStore
 from imagery_node.routes.health import health_routes
 from imagery_node.settings import ImageryNodeSettings
 
@@ -39,7 +41,8 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
     if catalog_settings.write_token is None:
         raise ValueError("CATALOG_WRITE_TOKEN: is needed to write over HTTP")
     store = open_store(settings.home, database=catalog_settings.database)
-    files = AssetFiles.of(catalog_settings, settings.home, store.item)
+    ranges = HttpRanges(ObjectStore.of(catalog_settings).url)
+    files = AssetFiles.of(catalog_settings, settings.home, store.item, ranges.read_for_client)
     writer = Writer(
         store,
         home=settings.home,
@@ -51,6 +54,7 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = _THREADS
         yield
+        ranges.close()
         store.close()
 
     app = FastAPI(title="Imagery node, writing", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)

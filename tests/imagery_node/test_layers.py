@@ -112,8 +112,17 @@ def test_a_tile_with_more_scenes_than_it_may_draw_says_that_it_is_incomplete(tmp
         node.publish("A", "2024-03-01T03:00:00Z")
         assert "imagery-complete" not in node.get(f"{IMG}/{address()}").headers
         node.publish("B", "2024-04-01T03:00:00Z")
-        assert node.get(f"{IMG}/{address()}").headers["imagery-complete"] == "false"
-        assert node.get(f"{IMG}/{address()}/scenes").json()["complete"] is False
+        holed, full = (node.get(f"{IMG}/{address(dx=corner, dy=corner, suffix='.webp')}") for corner in (1, 0))
+        assert holed.headers["imagery-complete"] == "false"
+        assert "imagery-complete" not in full.headers  # nothing below would show
+        again = node.get(f"{IMG}/{address(dx=1, dy=1, suffix='.webp')}")
+        assert (again.headers["server-timing"], again.headers["imagery-complete"]) == ("cached", "false")
+        complete = [node.get(f"{IMG}/{address(dx=corner, dy=corner)}/scenes").json()["complete"] for corner in (1, 0)]
+        assert complete == [False, True]
+        node.store.recall("gf2-pms", "A", reason="test")  # the list of one scene is the same, and now all there is
+        whole = node.get(f"{IMG}/{address(dx=1, dy=1, suffix='.webp')}")
+        assert "imagery-complete" not in whole.headers
+        assert whole.headers["etag"] != holed.headers["etag"]
 
 
 def test_an_instant_finds_its_scene_however_many_newer_ones_lie_there(tmp_path):

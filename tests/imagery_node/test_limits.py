@@ -14,6 +14,7 @@ NINE_ASSETS = "&".join(f"assets=a{number}" for number in range(9))
 POINT = {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [116.38, 39.96]}}
 STATISTICS, PREVIEW = f"{ITEM}/statistics", f"{ITEM}/preview"
 STRETCHED = f"{TILE}?rescale=0,1"
+CLASS = "[[[0,255],[9,9,9]]]"
 BAD, COLLECTION = "bad_rendering", "limit.collection"
 BINS, RANGE = "limit.histogram_bins", "limit.histogram_range"
 EIGHT = "&".join(f"bidx={band}" for band in range(1, 9))
@@ -65,6 +66,11 @@ GETS = [
     ("L15 order", f"{TILE}?rescale=0,1", f"{TILE}?rescale=1,1", 400, BAD),
     ("L15 finite", f"{TILE}?rescale=0,1e300", f"{TILE}?rescale=0,1e999", 400, "limit.rescale"),
     ("L15 pairs", f"{STRETCHED}&rescale=0,1&rescale=0,1", f"{STRETCHED}&rescale=0,1", 400, BAD),
+    ("L15 gamma", f"{TILE}?gamma=10", f"{TILE}?gamma=10.1", 400, BAD),
+    ("L15 little gamma", f"{TILE}?gamma=0.1", f"{TILE}?gamma=0.09", 400, BAD),
+    ("L15 a gamma", f"{TILE}?gamma=1.4", f"{TILE}?gamma=x", 400, "limit.gamma"),
+    ("L16 classes", f"{TILE}?bidx=1&colormap={CLASS}", f"{TILE}?bidx=1&colormap=[{CLASS}]", 400, BAD),
+    ("L16 JSON", f"{TILE}?bidx=1&colormap={CLASS}", f"{TILE}?bidx=1&colormap=[[", 400, "limit.json"),
     ("L16 colour map", f"{TILE}?colormap_name=jet", f"{TILE}?colormap_name=nope", 400, BAD),
     ("L17 resampling", f"{PREVIEW}?resampling=bilinear", f"{PREVIEW}?resampling=best", 400, "limit.resampling"),
     ("L17 format", f"{ITEM}/preview.webp", f"{ITEM}/preview.exe", 400, "limit.format"),
