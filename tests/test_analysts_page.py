@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 import shapely
+from rasterio.transform import from_origin
 
 from catalog.settings import CatalogSettings
 from catalog.webhook import signature
 from tests.support.command import imagery_node
 from tests.support.coverage import counties, scene
+from tests.support.measured import publish_measured
 from tests.support.published import node_at
 from tests.support.stac import some_collection
 
@@ -39,6 +41,9 @@ def node(tmp_path_factory):
         running.store.load(
             [scene("one", shapely.box(103, 29, 104.4, 32)), scene("two", shapely.box(104.3, 29, 106, 32))]
         )
+        chengdu = from_origin(408_700, 3_394_600, 8, 8)
+        place = {"crs": "EPSG:32648", "transform": chengdu, "eo:cloud_cover": 5}
+        publish_measured(running.store, home, "field", "2024-05-01T03:00:00Z", **place)
         yield running
 
 
