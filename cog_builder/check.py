@@ -22,7 +22,7 @@ from cog_builder.degrees import from_degrees
 from cog_builder.errors import InvalidCogError
 from cog_builder.quality import CLOUD, CLOUD_SHADOW, FILL, SATURATED
 
-_COG_ASSETS = ("analytic", "sharp", "visual", "visual-c", "quality")
+_COG_ASSETS = ("analytic", "sharp", "visual", "visual-c", "quality", "count")
 _LARGEST_WITHOUT_OVERVIEW_PX = 512
 _THREADS = 2
 _LOOKED_AT_PX = 1024

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from catalog.asset_key import ANALYTIC, QUALITY, VISUAL, VISUAL_C
 from catalog.collection import collection_document
 from catalog.durable import naming_a_full_disk
-from catalog.item import ANALYTIC, QUALITY, VISUAL, VISUAL_C, with_warnings
+from catalog.item import with_warnings
 from cog_builder.balance import Balance, Neighbour, solve_balance
 from cog_builder.check import flag_percent, scene_warnings
 from cog_builder.cloud_detector import load_cloud_detector

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from catalog.item import VISUAL
+from catalog.asset_key import VISUAL
 from catalog.timestamp import format_datetime
 from cog_builder.calibration import REFLECTANCE_SCALE
 from cog_builder.cloud_detector import CloudDetector

@@ -11,8 +11,9 @@ from typing import Any
 import rasterio
 from shapely.geometry.base import BaseGeometry
 
+from catalog.asset_key import VISUAL_C
 from catalog.collection import collection_document
-from catalog.item import ITEM_FILE, STEREO, VISUAL_C
+from catalog.item import ITEM_FILE, STEREO
 from catalog.timestamp import format_datetime
 from cog_builder.balance import Balance
 from cog_builder.calibration import REFLECTANCE_SCALE
@@ -33,7 +34,7 @@ _EXTENSIONS = {
     "version": "v1.2.0",
     "view": "v1.1.0",
 }
-_COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 _SIDE_FILE_TYPES = {".xml": "application/xml", ".rpb": "text/plain", ".txt": "text/plain"}
 
 
@@ -165,9 +166,9 @@ def _assets(scene: Scene, folder: Path) -> dict[str, Any]:
     }
     coarse, fine = scene.main.gsd_m, scene.finest_gsd_m
     assets = {
-        "visual": _cog(folder / "visual.tif", "Picture", ["visual", "overview"], fine, colours),
-        "analytic": _cog(folder / "analytic.tif", title, roles, coarse, reflectance),
-        "quality": _cog(
+        "visual": cog_asset(folder / "visual.tif", "Picture", ["visual", "overview"], fine, colours),
+        "analytic": cog_asset(folder / "analytic.tif", title, roles, coarse, reflectance),
+        "quality": cog_asset(
             folder / "quality.tif",
             f"Bit flags: {FLAGS_TEXT}",
             ["data-mask", "cloud", "cloud-shadow", "saturation"],
@@ -175,18 +176,18 @@ def _assets(scene: Scene, folder: Path) -> dict[str, Any]:
             {"bands": [{"name": "quality", "data_type": "uint8", "nodata": 1}]},
         ),
         "thumbnail": {
-            **_file(folder / "thumbnail.webp"),
+            **file_asset(folder / "thumbnail.webp"),
             "type": "image/webp",
             "title": "Thumbnail",
             "roles": ["thumbnail"],
         },
     }
     if (folder / f"{VISUAL_C}.tif").exists():
-        assets[VISUAL_C] = _cog(
+        assets[VISUAL_C] = cog_asset(
             folder / f"{VISUAL_C}.tif", "Picture in tiles of the national grid c", ["visual"], fine, colours
         )
     if scene.pan is not None:
-        assets["sharp"] = _cog(
+        assets["sharp"] = cog_asset(
             folder / "sharp.tif", f"Pan-sharpened: {title[0].lower()}{title[1:]}", roles, fine, reflectance
         )
     return assets | _side_files(scene, folder)
@@ -203,7 +204,7 @@ def _side_files(scene: Scene, folder: Path) -> dict[str, Any]:
         key += "-pan" if path.stem.casefold().removesuffix("_rpc") in pan_stems else ""
         count[key] += 1
         assets[key if count[key] == 1 else f"{key}-{count[key]}"] = {
-            **_file(kept),
+            **file_asset(kept),
             "href": f"./source/{kept.name}",
             "type": _SIDE_FILE_TYPES[path.suffix.lower()],
             "title": f"As delivered: {kept.name}",
@@ -212,11 +213,12 @@ def _side_files(scene: Scene, folder: Path) -> dict[str, Any]:
     return assets
 
 
-def _cog(path: Path, title: str, roles: list[str], gsd_m: float, bands: dict[str, Any]) -> dict[str, Any]:
+def cog_asset(path: Path, title: str, roles: list[str], gsd_m: float, bands: dict[str, Any]) -> dict[str, Any]:
+    """A finished COG as an asset; `bands` are the fields that describe its bands."""
     with rasterio.open(path, driver="GTiff") as cog:
         return {
-            **_file(path),
-            "type": _COG,
+            **file_asset(path),
+            "type": COG_TYPE,
             "title": title,
             "roles": roles,
             "gsd": gsd_m,
@@ -244,7 +246,8 @@ def _prefixed(band: dict[str, Any]) -> dict[str, Any]:
     return {key if key == "name" else f"eo:{key}": value for key, value in band.items()}
 
 
-def _file(path: Path) -> dict[str, Any]:
+def file_asset(path: Path) -> dict[str, Any]:
+    """What every file of an Item says: where it is, how long, and its checksum."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"href": f"./{path.name}", "file:size": path.stat().st_size, "file:checksum": f"1220{digest}"}

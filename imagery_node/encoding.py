@@ -12,6 +12,7 @@ from typing import Literal
 
 import imagecodecs
 import numpy as np
+from numpy.typing import NDArray
 
 from imagery_node.mosaic import Picture
 
@@ -23,6 +24,7 @@ JPEG_QUALITY = 85
 WEBP_QUALITY = 75
 _WEBP_METHOD = 1
 _PNG_LEVEL = 2
+_OPAQUE = 255
 _PAPER = 255
 """JPEG knows no transparency: what is not valid becomes white, as paper under a map."""
 
@@ -36,13 +38,37 @@ def encode(picture: Picture, media: Format) -> bytes:
     """Encode a picture; what is not valid is transparent, in JPEG white."""
     full = bool(picture.valid.all())
     if media == "jpeg":
-        pixels = picture.pixels if full else np.where(picture.valid[..., None], picture.pixels, np.uint8(_PAPER))
-        return bytes(
-            imagecodecs.jpeg8_encode(
-                pixels, level=JPEG_QUALITY, colorspace="RGB", outcolorspace="YCBCR", subsampling="420"
-            )
-        )
+        return _jpeg(picture.pixels if full else np.where(picture.valid[..., None], picture.pixels, np.uint8(_PAPER)))
     pixels = picture.pixels if full else np.dstack((picture.pixels, picture.valid * np.uint8(255)))
-    if media == "webp":
-        return bytes(imagecodecs.webp_encode(pixels, level=WEBP_QUALITY, method=_WEBP_METHOD, lossless=False))
+    return _webp(pixels) if media == "webp" else _png(pixels)
+
+
+def encode_shares(pixels: NDArray[np.uint8], media: Format | None) -> bytes:
+    """Encode red, green, blue and alpha, of which alpha is the share of the ground that shows; None: as it needs."""
+    colours, alpha = pixels[..., :3], pixels[..., 3:]
+    full = bool((alpha == _OPAQUE).all())
+    if media == "jpeg" or (media is None and full):
+        share = alpha.astype(np.float32) / _OPAQUE
+        return _jpeg(colours if full else np.rint(colours * share + _PAPER * (1 - share)).astype(np.uint8))
+    shown = np.ascontiguousarray(colours) if full else pixels
+    return _webp(shown) if media == "webp" else _png(shown)
+
+
+def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    return bytes(
+        imagecodecs.jpeg8_encode(
+            np.ascontiguousarray(pixels),
+            level=JPEG_QUALITY,
+            colorspace="RGB",
+            outcolorspace="YCBCR",
+            subsampling="420",
+        )
+    )
+
+
+def _webp(pixels: NDArray[np.uint8]) -> bytes:
+    return bytes(imagecodecs.webp_encode(pixels, level=WEBP_QUALITY, method=_WEBP_METHOD, lossless=False))
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
     return bytes(imagecodecs.png_encode(pixels, level=_PNG_LEVEL, filter=imagecodecs.PNG.FILTER.UP))

@@ -12,7 +12,7 @@ atom        := number | band | function ( comparison, … ) | ( comparison )
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,15 @@ def _where(test: Values, then: Values, otherwise: Values) -> Values:
     return np.where(test != 0, then, otherwise).astype(np.float32)
 
 
+def _clip(values: Values, low: Values, high: Values) -> Values:
+    return np.minimum(np.maximum(values, low), high)
+
+
+def _folded(function: _Function) -> _Function:
+    """The function of two as one of many."""
+    return lambda *arguments: reduce(function, arguments)
+
+
 def _as_number(compare: Callable[..., NDArray[np.bool_]]) -> _Function:
     return lambda left, right: compare(left, right).astype(np.float32)
 
@@ -51,11 +60,13 @@ _COMPARISONS: dict[str, _Function] = {
 }  # fmt: skip
 _SUMS: dict[str, _Function] = {"+": np.add, "-": np.subtract}
 _PRODUCTS: dict[str, _Function] = {"*": np.multiply, "/": np.divide}
-_FUNCTIONS: dict[str, tuple[_Function, int]] = {
-    "abs": (np.abs, 1), "sqrt": (np.sqrt, 1), "exp": (np.exp, 1), "log": (np.log, 1), "log10": (np.log10, 1),
-    "min": (np.minimum, 2), "max": (np.maximum, 2), "where": (_where, 3),
+_FUNCTIONS: dict[str, tuple[_Function, int, int]] = {
+    "abs": (np.abs, 1, 1), "sqrt": (np.sqrt, 1, 1), "exp": (np.exp, 1, 1), "log": (np.log, 1, 1),
+    "log10": (np.log10, 1, 1), "floor": (np.floor, 1, 1), "ceil": (np.ceil, 1, 1), "round": (np.rint, 1, 1),
+    "min": (_folded(np.minimum), 2, 8), "max": (_folded(np.maximum), 2, 8), "clip": (_clip, 3, 3),
+    "where": (_where, 3, 3),
 }  # fmt: skip
-"""Name → function and its number of arguments."""
+"""Name → function and the least and the largest number of its arguments."""
 
 
 @dataclass(frozen=True)
@@ -184,13 +195,14 @@ class _Parser:
     def _function(self, name: str) -> _Node:
         if name not in _FUNCTIONS:
             raise BadRenderingError(f"expression: no function {name!r}, expected one of: {', '.join(_FUNCTIONS)}")
-        function, count = _FUNCTIONS[name]
+        function, least, most = _FUNCTIONS[name]
         arguments = [self._comparison()]
         while self._take(","):
             arguments.append(self._comparison())
         self._expect(")")
-        if len(arguments) != count:
-            raise BadRenderingError(f"expression: {name} has {len(arguments)} arguments, expected {count}")
+        if not least <= len(arguments) <= most:
+            expected = f"{least}–{most}" if least < most else least
+            raise BadRenderingError(f"expression: {name} has {len(arguments)} arguments, expected {expected}")
         return self._call(function, *arguments)
 
     def _call(self, function: _Function, *arguments: _Node) -> _Call:
