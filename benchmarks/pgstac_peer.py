@@ -1,9 +1,9 @@
-"""stac-fastapi-pgstac with a PostgreSQL of its own: what the catalogue is compared with."""
+"""stac-fastapi-pgstac and titiler-pgstac with a PostgreSQL of their own: the peers of catalogue and mosaics."""
 
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.server import Server, tree_cpu_s
@@ -109,8 +109,17 @@ class PgstacPeer:
 
     def server(self, *, workers: str, log: Path) -> Server:
         """Its STAC API."""
-        command = [self._programs / "uvicorn", "--factory", "stac_fastapi.pgstac.app:create_app", "--port", "{port}"]
-        environment = {
+        return self._server("stac_fastapi.pgstac.app:create_app", "--factory", workers, log, "/_mgmt/ping", {})
+
+    def tile_server(self, *, workers: str, log: Path, **environment: str) -> Server:
+        """titiler-pgstac over the same database."""
+        return self._server("titiler.pgstac.main:app", "", workers, log, "/healthz", environment)
+
+    def _server(
+        self, app: str, factory: str, workers: str, log: Path, ready: str, environment: Mapping[str, str]
+    ) -> Server:
+        command = [str(self._programs / "uvicorn"), app, *filter(None, [factory]), "--port", "{port}"]
+        database = {
             "PGHOST": "127.0.0.1",
             "PGPORT": str(self._cluster.port),
             "PGUSER": _USER,
@@ -118,7 +127,7 @@ class PgstacPeer:
             "PGDATABASE": self._database,
         }
         more = ["--workers", workers, "--no-access-log", "--log-level", "warning"]
-        return Server("pgstac", [*map(str, command), *more], log=log, environment=environment, ready="/_mgmt/ping")
+        return Server("pgstac", [*command, *more], log=log, environment={**database, **environment}, ready=ready)
 
     def _pypgstac(self, *arguments: str | Path) -> None:
         address = ["--dsn", self._cluster.address(self._database)]

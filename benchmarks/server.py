@@ -62,6 +62,12 @@ class Server:
         """Of its first process."""
         return self._process.pid
 
+    @property
+    def worker_pid(self) -> int:
+        """Of the process that answers, where that is one alone."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return int(children[-1]) if children else self.pid
+
     def settled_cpu_s(self) -> float:
         """CPU time so far, once the server rests: it may still be at work for clients that have left."""
         end = time.monotonic() + _REST_TIMEOUT_S

@@ -17,7 +17,7 @@ from rasterio.io import MemoryFile
 from rasterio.shutil import copy as copy_raster
 from rasterio.vrt import WarpedVRT
 
-from catalog.item import SHARP, VISUAL
+from catalog.asset_key import SHARP, VISUAL
 from catalog.sidecar import scene_folders
 from cog_builder.elevation import ConstantHeight
 from cog_builder.simulation import Landscape, SimulationRequest, simulate_delivery

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from imagery_node import tiff
 from imagery_node.errors import UnreadableAssetError
-from imagery_node.georeference import Georeference, band_names, read_georeference
+from imagery_node.georeference import BandTags, Georeference, read_georeference, read_tags
 from imagery_node.grid import TILE_SIDE, WEB_MERCATOR, WEB_MERCATOR_QUAD, Bounds, get_grid, to_web_mercator
 from imagery_node.source_file import Location, OpenFile, open_file
 
@@ -25,6 +25,8 @@ _MAX_DRIFT = 0.01
 """Pixels by which a level may lie off a tile grid anywhere."""
 
 _REDUCED, _MASK = 1, 4
+_PLAIN_COLOURS = (1, 2, 6)
+"""Black is zero, RGB, YCbCr; not a palette."""
 _DTYPES = {(1, 1): "u1", (8, 1): "u1", (16, 1): "u2", (16, 2): "i2", (32, 3): "f4"}
 """(bits, sample format) → numpy type; one-bit samples are masks."""
 
@@ -57,6 +59,11 @@ class Level:
         """Samples that one stored block interleaves."""
         return 1 if self.planar else self.samples
 
+    def stored_bytes(self, row: int, col: int) -> int:
+        """Bytes of one block in the file, with those of its mask."""
+        own = int(self.byte_counts[:, row, col].sum())
+        return own + (self.mask.stored_bytes(row, col) if self.mask else 0)
+
 
 @dataclass(frozen=True, eq=False)
 class Cog:
@@ -76,10 +83,35 @@ class Cog:
     nodata: float | None
     has_alpha: bool
     """The last sample is opacity."""
-    band_names: tuple[str, ...]
-    """Descriptions of the bands, empty where the file has none; alpha is not among them."""
+    tags: BandTags
+    """Of the bands; alpha is not among them."""
     known_full: dict[tuple[int, int, int], bool] = field(default_factory=dict, repr=False)
     """Blocks (level, row, column) whose mask was looked at: True when every pixel is valid."""
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """Descriptions of the bands, empty where the file has none."""
+        return self.tags.names
+
+    @cached_property
+    def is_of_our_kind(self) -> bool:
+        """Whether it has the layout that `cog_builder` writes, which GDAL is known to read to the same pixels.
+
+        That is 8 or 16 bits without sign, north up, in a CRS with a code; pixels that are not valid are told by a
+        nodata value or by a mask of every level; values and colours are as stored.
+        """
+        image, (a, b, _, d, e, _) = self.levels[0], self.georeference.transform[:6]
+        masks = {level.mask is not None for level in self.levels}
+        return (
+            image.dtype.kind == "u"
+            and image.photometric in _PLAIN_COLOURS
+            and not (image.planar or self.has_alpha)
+            and len(masks) == 1
+            and not (self.nodata is not None and True in masks)
+            and isinstance(self.nodata, int | None)
+            and (a > 0 > e and b == d == 0)
+            and self.georeference.crs.startswith("EPSG:")
+        )
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -182,7 +214,7 @@ def _parse(location: Location, file: OpenFile) -> Cog:
         georeference=read_georeference(main, location),
         nodata=_nodata(main.text(tiff.GDAL_NODATA), levels[0].dtype),
         has_alpha=alpha_last,
-        band_names=band_names(main.text(tiff.GDAL_METADATA), levels[0].samples - alpha_last),
+        tags=read_tags(main.text(tiff.GDAL_METADATA), levels[0].samples - alpha_last),
     )
     if not np.isfinite((*cog.web_bounds, *cog.pixels_per_metre)).all():
         raise UnreadableAssetError("lies outside the map")

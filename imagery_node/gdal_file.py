@@ -38,7 +38,7 @@ def open_geotiff(location: Location) -> Any:
         RasterioIOError: GDAL cannot read it.
     """
     if isinstance(location, RemoteFile):
-        return rasterio.open(location.address, driver="GTiff", opener=_container())
+        return rasterio.open(_name(location), driver="GTiff", opener=_container())
     return rasterio.open(location, driver="GTiff")
 
 
@@ -114,7 +114,7 @@ class _Container(FileContainer):  # type: ignore[misc]  # rasterio is untyped
 
     def open(self, path: str, mode: str = "r", **_: Any) -> io.RawIOBase:
         reading = _reading.get(None)
-        if reading is None or path != reading.file.address or "r" not in mode:
+        if reading is None or path != _name(reading.file) or "r" not in mode:
             raise FileNotFoundError(path)
         try:
             return _RangeFile(open_file(reading.file))
@@ -123,7 +123,7 @@ class _Container(FileContainer):  # type: ignore[misc]  # rasterio is untyped
             raise FileNotFoundError(path) from error
 
     def isfile(self, path: str) -> bool:
-        return path == _reading.get().file.address
+        return path == _name(_reading.get().file)
 
     def isdir(self, path: str) -> bool:
         return False
@@ -139,6 +139,11 @@ class _Container(FileContainer):  # type: ignore[misc]  # rasterio is untyped
 
     def rm(self, path: str) -> None:
         raise PermissionError(path)
+
+
+def _name(file: RemoteFile) -> str:
+    """A name without `s3://`, at which rasterio would look for credentials of its own."""
+    return file.address.replace("://", "/")
 
 
 @cache

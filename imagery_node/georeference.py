@@ -1,9 +1,10 @@
-"""Where the pixels of a GeoTIFF lie: its CRS and transform from the GeoTIFF keys, its band names from GDAL's metadata.
+"""Where the pixels of a GeoTIFF lie, from its GeoTIFF keys, and what its bands are, from GDAL's metadata.
 
 Source: OGC 19-008r4 GeoTIFF 1.1, §7 and annex B.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 from xml.etree.ElementTree import ParseError
 
 from affine import Affine
@@ -34,6 +35,15 @@ class Georeference:
     """Pixel corner (col, row) → (x, y)."""
 
 
+class BandTags(NamedTuple):
+    """What GDAL's metadata tag says of the bands of an image, one of each per band."""
+
+    names: tuple[str, ...]
+    """Descriptions, empty where there is none."""
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
+
+
 def read_georeference(directory: tiff.Directory, location: Location) -> Georeference:
     """The georeference of an image.
 
@@ -53,22 +63,26 @@ def read_georeference(directory: tiff.Directory, location: Location) -> Georefer
     return Georeference(crs, transform)
 
 
-def band_names(metadata: str, count: int) -> tuple[str, ...]:
-    """Band descriptions from GDAL's metadata tag; empty where there is none.
+def read_tags(metadata: str, count: int) -> BandTags:
+    """GDAL's metadata of an image with that many bands; the usual values where the tag is empty.
 
     Raises:
-        UnreadableAssetError: The tag is not XML.
+        UnreadableAssetError: The tag is not XML, or a number in it is none.
     """
-    names = [""] * count
+    names, scales, offsets = [""] * count, [1.0] * count, [0.0] * count
     try:
         items = fromstring(metadata).iter("Item") if metadata else ()
         for item in items:
-            sample = int(item.get("sample", "-1"))
-            if item.get("role") == "description" and 0 <= sample < count:
-                names[sample] = item.text or ""
+            sample, role, text = int(item.get("sample", "-1")), item.get("role"), item.text or ""
+            if not 0 <= sample < count:
+                continue
+            if role == "description":
+                names[sample] = text
+            elif role in ("scale", "offset"):
+                (scales if role == "scale" else offsets)[sample] = float(text)
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise UnreadableAssetError(f"GDAL metadata tag is not readable: {error}") from error
-    return tuple(names)
+    return BandTags(tuple(names), tuple(scales), tuple(offsets))
 
 
 def _geo_keys(directory: tiff.Directory) -> dict[int, int]:

@@ -3,14 +3,19 @@
 import re
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from http import HTTPStatus
 from itertools import count
-from typing import NamedTuple
+from pathlib import PurePosixPath
+from threading import BoundedSemaphore
 
 import httpx
 
+from catalog.errors import UnreadableFileError
 from catalog.outbound import PassingError, make_client, pause_s
+from catalog.remote_file import Part
 from catalog.remote_store import origin_of
 from imagery_node.breaker import Breaker
 from imagery_node.errors import UnreadableAssetError
@@ -22,24 +27,23 @@ SILENCE_S = 4.0
 """Without a byte from the host."""
 
 _CONNECTIONS = 64
+_PER_HOST = 16
+"""Reads of one host or bucket at a time (L34): a slow one holds up its own readers only."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", re.ASCII)
-
-
-class Part(NamedTuple):
-    """One range of a file."""
-
-    data: bytes
-    length: int
-    """Of the whole file."""
-    validator: str
-    """Its ETag or time of change; empty where the host tells neither."""
 
 
 class HttpRanges:
     """Reads for all threads of a process over connections that are kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, locate: Callable[[str], str] = str) -> None:
+        """Prepare.
+
+        Args:
+            locate: Where an address is asked for at this moment, which may hold a secret: it is told to nobody.
+        """
+        self._locate = locate
         self._breakers: dict[str, Breaker] = defaultdict(Breaker)
+        self._places: dict[str, BoundedSemaphore] = defaultdict(lambda: BoundedSemaphore(_PER_HOST))
         self._generations: Counter[str] = Counter()
 
     def read(self, address: str, offset: int, length: int) -> Part:
@@ -48,8 +52,11 @@ class HttpRanges:
         Raises:
             UnreadableAssetError: The file is not there, or the host does not answer as it should.
         """
-        breaker = self._breakers[origin_of(address)]
-        deadline = time.monotonic() + READ_S
+        origin, deadline = origin_of(address), time.monotonic() + READ_S
+        with self._place(origin, deadline):
+            return self._read(self._breakers[origin], address, offset, length, deadline)
+
+    def _read(self, breaker: Breaker, address: str, offset: int, length: int, deadline: float) -> Part:
         for attempt in count(1):
             if not breaker.lets_through():
                 raise UnreadableAssetError("its host failed several times and is not asked for some seconds")
@@ -69,6 +76,17 @@ class HttpRanges:
                 return part
         raise AssertionError  # for the type checker: the loop has no end
 
+    def read_for_client(self, address: str, offset: int, length: int) -> Part:
+        """As `read`, for who only passes the bytes on.
+
+        Raises:
+            UnreadableFileError: As the other one.
+        """
+        try:
+            return self.read(address, offset, length)
+        except UnreadableAssetError as error:
+            raise UnreadableFileError(f"{PurePosixPath(address).name}: {error}") from error
+
     def generation(self, address: str) -> int:
         """Changes when a file was found to be another one: what is remembered of it is then of no use."""
         return self._generations[address]
@@ -81,6 +99,17 @@ class HttpRanges:
         """Close all connections."""
         self._client.close()
 
+    @contextmanager
+    def _place(self, origin: str, deadline: float) -> Iterator[None]:
+        """One of the places for reads of a host."""
+        places = self._places[origin]
+        if not places.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise UnreadableAssetError("its host is asked for as much as it may be, and gives nothing")
+        try:
+            yield
+        finally:
+            places.release()
+
     @cached_property
     def _client(self) -> httpx.Client:
         return make_client(silence_s=SILENCE_S, connections=_CONNECTIONS)
@@ -89,7 +118,7 @@ class HttpRanges:
         data = bytearray()
         asked = {"range": f"bytes={offset}-{offset + length - 1}"}
         try:
-            with self._client.stream("GET", address, headers=asked) as answer:
+            with self._client.stream("GET", self._locate(address), headers=asked) as answer:
                 whole = _length(answer, offset, length)
                 expected = min(length, whole - offset)
                 for piece in answer.iter_raw():

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from catalog.remote_file import Part
 from imagery_node.errors import UnreadableAssetError
-from imagery_node.http_ranges import HttpRanges, Part
+from imagery_node.http_ranges import HttpRanges
 from imagery_node.tiff import HEAD_BYTES, ReadRange
 
 

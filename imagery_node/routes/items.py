@@ -1,12 +1,11 @@
 """The surface of one item: TileJSON, and TiTiler's info, statistics, point, preview, bbox and feature."""
 
-import asyncio
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from attrs import define
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.params import Depends as DependsParameter
 from rio_tiler.models import ImageData
 from titiler.core.dependencies import CoordCRSParams, CoverScaleParams, CRSParams, DstCRSParams
@@ -16,11 +15,12 @@ from titiler.core.utils import render_image
 
 from catalog.access import Access
 from catalog.gate import require_reader
-from catalog.request_limits import StrictRoute
 from catalog.timestamp import MAX_TEXT_LENGTH
 from imagery_node import item_parameters as parameters
-from imagery_node.errors import BadRenderingError, DeadlineError, OverloadedError
+from imagery_node.cog_cache import CogCache
+from imagery_node.errors import BadRenderingError
 from imagery_node.grid import get_grid
+from imagery_node.heavy_lane import HeavyLane
 from imagery_node.item_reader import ItemReader, OpenItem
 from imagery_node.layer_document import Document, coarsest_zoom, finest_zoom, tilejson
 from imagery_node.parameter import Id, read_id, read_query
@@ -38,7 +38,7 @@ _PICTURES = {None, ImageType.png, ImageType.pngraw, ImageType.jpeg, ImageType.jp
 _GREY, _COLOURS = 1, 3
 
 
-def item_routes(index: SceneIndex, settings: ImageryNodeSettings, access: Access) -> APIRouter:
+def item_routes(index: SceneIndex, cogs: CogCache, lane: HeavyLane, access: Access) -> APIRouter:
     """The routes below an item, but for its tiles; they give values of pixels, of protected items to readers only."""
 
     def open_item(
@@ -49,7 +49,7 @@ def item_routes(index: SceneIndex, settings: ImageryNodeSettings, access: Access
     ) -> OpenItem:
         require_reader(request.scope, access, collection)
         snapshot = index.newest()
-        return OpenItem(snapshot, snapshot.scene(collection, item, parse_when(datetime)))
+        return OpenItem(snapshot, snapshot.scene(collection, item, parse_when(datetime)), cogs)
 
     def cover_scale(
         item: Annotated[OpenItem, Depends(open_item)],
@@ -58,7 +58,6 @@ def item_routes(index: SceneIndex, settings: ImageryNodeSettings, access: Access
         item.cells_per_pixel = cover_scale**2
         return cover_scale
 
-    lane = _HeavyLane(settings)
     router = _ItemRouter(
         {
             CRSParams: parameters.bounds_crs,
@@ -159,55 +158,6 @@ class _ItemFactory(MultiBaseTilerFactory):
         self.point()  # type: ignore[no-untyped-call]
         self.preview()  # type: ignore[no-untyped-call]
         self.part()  # type: ignore[no-untyped-call]
-
-
-class _HeavyLane:
-    """Few requests at once, each within its time; a tile never waits behind them."""
-
-    def __init__(self, settings: ImageryNodeSettings) -> None:
-        self._slots = asyncio.Semaphore(settings.heavy_in_flight)
-        self._queue_wait_s = settings.queue_wait_s
-        self._deadline_s = settings.heavy_deadline_s
-
-    def route_class(self) -> type[StrictRoute]:
-        """A route class whose requests go through this lane."""
-        lane = self
-
-        class HeavyRoute(StrictRoute):
-            def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-                handle = super().get_route_handler()
-
-                async def handle_in_lane(request: Request) -> Response:
-                    return await lane.run(handle(request))
-
-                return handle_in_lane
-
-        return HeavyRoute
-
-    async def run(self, work: Coroutine[Any, Any, Response]) -> Response:
-        """Do the work when there is room.
-
-        Raises:
-            OverloadedError: There was none for too long.
-            DeadlineError: It takes too long; it ends unheard, and its room is free only then.
-        """
-        try:
-            async with asyncio.timeout(self._queue_wait_s):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            work.close()
-            raise OverloadedError("too many statistics and cut-outs are asked for at once") from error
-        task = asyncio.create_task(work)
-        task.add_done_callback(self._leave)
-        done, _ = await asyncio.wait((task,), timeout=self._deadline_s)
-        if not done:
-            raise DeadlineError(f"the work took longer than {self._deadline_s:g} s")
-        return task.result()
-
-    def _leave(self, task: "asyncio.Task[Response]") -> None:
-        self._slots.release()
-        if not task.cancelled():
-            task.exception()  # seen here, so that an error nobody waits for any more is not reported as lost
 
 
 def _render(image: ImageData, output_format: ImageType | None = None, **options: Any) -> tuple[bytes, str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imagery_node import cog_cache
-from imagery_node.cog_cache import CogCache
+from imagery_node.cog_cache import CogCache, ReadCount
 from imagery_node.errors import UnreadableAssetError
 from tests.support.rasters import landscape, write_cog
 
@@ -82,3 +82,28 @@ def test_P13_headers_beyond_their_number_are_closed(path, tmp_path):
         copy.write_bytes(path.read_bytes())
         cache.open(copy)
     assert len(list(Path("/proc/self/fd").iterdir())) == before + 2
+
+
+def test_what_a_drawing_reads_is_counted_for_it_alone(path):
+    cache = CogCache(8, 1 << 20)
+    first, second = ReadCount(), ReadCount()
+    cog = cache.counted(first).open(path)
+    for col in (0, 1, 0):
+        cache.counted(first).block(cog, 0, 0, col)
+    cache.counted(second).block(cache.counted(second).open(path), 0, 0, 1)
+    cache.block(cog, 0, 1, 1)
+    stored = cog.levels[0].byte_counts[0, 0, :2].sum()
+    assert first.seconds > 0
+    assert first == ReadCount(1, blocks_used=3, blocks_decoded=2, bytes_read=stored, seconds=first.seconds)
+    assert second == ReadCount(blocks_used=1)
+    assert stored > 1000
+
+
+def test_the_bytes_of_a_mask_are_counted_with_its_block(tmp_path):
+    mask = np.add.outer(np.arange(256), np.arange(256)) > 300
+    masked = write_cog(tmp_path / "m.tif", landscape(256, 256, 3, "uint8"), mask=mask, COMPRESS="JPEG", BLOCKSIZE="128")
+    count = ReadCount()
+    cache = CogCache(8, 1 << 20).counted(count)
+    level = cache.open(masked).levels[0]
+    cache.block(cache.open(masked), 0, 1, 0)
+    assert count.bytes_read == level.byte_counts[0, 1, 0] + level.mask.byte_counts[0, 1, 0]

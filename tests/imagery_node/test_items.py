@@ -12,7 +12,7 @@ import rasterio.warp
 from PIL import Image
 from rasterio.io import MemoryFile
 
-from imagery_node.item_reader import GeoTiffReader
+from imagery_node.cog_reader import CogReader
 from tests.support.published import INSIDE, address, node_at, put_collection
 
 ITEM = "/raster/collections/gf2-pms/items/OLD"
@@ -165,7 +165,7 @@ def test_a_feature_of_an_item_is_not_found_at_another_time(node):
 
 def test_every_route_of_an_item_documents_its_time(node):
     for path, operations in node.app.openapi()["paths"].items():
-        if path.startswith("/raster/collections/"):
+        if path.startswith("/raster/collections/{collection}/items/"):
             for method, operation in operations.items():
                 assert "datetime" in {parameter["name"] for parameter in operation["parameters"]}, f"{method} {path}"
 
@@ -176,8 +176,8 @@ def test_the_address_of_dated_tiles_carries_the_date(node):
 
 
 def test_heavy_work_beyond_its_lane_is_told_to_come_back_and_logged_in_a_line(tmp_path, monkeypatch, caplog):
-    read, disk_turns = GeoTiffReader.read, Event()
-    monkeypatch.setattr(GeoTiffReader, "read", lambda *a, **k: (disk_turns.wait(20), read(*a, **k))[-1])
+    read, disk_turns = CogReader.read, Event()
+    monkeypatch.setattr(CogReader, "read", lambda *a, **k: (disk_turns.wait(20), read(*a, **k))[-1])
     with node_at(tmp_path, heavy_in_flight=1, queue_wait_s=0.3) as node:
         put_collection(node.store, "gf2-pms")
         node.publish("OLD", "2024-03-01T03:00:00Z")
