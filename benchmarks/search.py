@@ -161,7 +161,8 @@ def _ask(folder: Path, size: int, peer: PgstacPeer, cluster: Cluster, rounds: in
 
 def _node(home: Path, log: Path) -> Server:
     command = [sys.executable, "-m", "imagery_node.cli", "serve", "--home", str(home), "--port", "{port}"]
-    return Server("imagery-node", [*command, "--workers", WORKERS], log=log, environment={})
+    environment = {"IMAGERY_NODE_PYRAMID": "off"}  # the files of these Items are nowhere
+    return Server("imagery-node", [*command, "--workers", WORKERS], log=log, environment=environment)
 
 
 def _report(size: int, asked: Sequence[Scenario], theirs: Side, ours: Side) -> None:

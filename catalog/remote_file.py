@@ -3,18 +3,21 @@
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
+from threading import BoundedSemaphore
 from typing import NamedTuple
 
 from anyio import CapacityLimiter, to_thread
 from starlette.responses import StreamingResponse
 
-from catalog.errors import UnreadableFileError
+from catalog.errors import BusyError, UnreadableFileError
 from catalog.problem import RefusedRequestError
 
 PIECE_BYTES = 1 << 20
 
 _READERS = 4
-"""Pieces that are read at a time, by threads of their own: a slow store holds up nobody else."""
+"""Pieces that are read at a time, by threads of their own, and files that are looked at: a slow store holds up nobody
+else."""
+_PROBE_WAIT_S = 1.0
 _RANGE = re.compile(r"bytes=(?:(\d{1,15})-(\d{0,15})|-(\d{1,15}))", re.ASCII)
 
 
@@ -38,14 +41,21 @@ class RemoteFiles:
     def __init__(self, read: ReadPart) -> None:
         self._read = read
         self._readers = CapacityLimiter(_READERS)
+        self._probes = BoundedSemaphore(_READERS)
 
     def probe(self, address: str) -> Part:
         """Length and validator of a file.
 
         Raises:
             UnreadableFileError: It is not there, or its store does not answer as it should.
+            BusyError: So many wait for an answer of a store that one more would hold up others.
         """
-        return self._read(address, 0, 1)
+        if not self._probes.acquire(timeout=_PROBE_WAIT_S):
+            raise BusyError("too many files of stores that are slow are asked for at once")
+        try:
+            return self._read(address, 0, 1)
+        finally:
+            self._probes.release()
 
     def send(
         self, address: str, known: Part, asked: str, headers: Mapping[str, str], media_type: str

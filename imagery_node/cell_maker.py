@@ -37,6 +37,8 @@ class CellMaker:
     def __init__(self, book: PyramidBook, cells: CellStore, cogs: CogCache) -> None:
         self.counts: Counter[str] = Counter()
         """Cells by what was done: drawn, averaged, reused, unchanged, removed."""
+        self.lacking: set[str] = set()
+        """Items that could not be read, one of each cell."""
         self._book = book
         self._cells = cells
         self._cogs = cogs
@@ -69,8 +71,9 @@ class CellMaker:
         except (SupersededError, DeadlineError):
             return LATER
         except (UnreadableAssetError, BadRenderingError) as error:
-            logger.warning("cell %s of %s stays empty: %s", tile, drawing.layer.layer_id, error)
+            logger.debug("cell %s of %s stays empty: %s", tile, drawing.layer.layer_id, error)
         if faulty:
+            self.lacking.add(listed.scenes[faulty[0]].item_id)
             tag = _tag(tag, [versions[position] for position in faulty])
         is_empty = picture is None or not picture.valid.any()
         if picture is not None and not is_empty:

@@ -182,6 +182,9 @@ class PyramidBuilder:
                     self._book.finish(row.key, row.followed)
                 if made:
                     logger.info("pyramid %s: %d cells looked at, up to change %d", name, made, row.followed)
+                if lacking := self._maker.lacking:
+                    logger.warning("pyramid %s lacks %d scenes or more, such as %s", name, len(lacking), min(lacking))
+                    lacking.clear()
                 return
             self._make_all(row, drawing, numbers, stop)
             made += len(numbers)

@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -185,9 +186,10 @@ def test_a_database_of_a_newer_program_is_left_alone(tmp_path):
 
 
 def test_the_claim_of_a_publisher_that_stands_still_can_be_taken_over(tmp_path):
-    paused, other = open_store(tmp_path, lease_s=1000), open_store(tmp_path, lease_s=0)
+    paused, other = open_store(tmp_path, lease_s=1000), open_store(tmp_path, lease_s=0.1)
     paused.put_collection(some_collection(FIRST["collection"]))
     with paused.claim(FIRST["id"]) as old:
+        time.sleep(0.2)
         with other.claim(FIRST["id"]) as new:
             assert new > old
             other.register(FIRST, fence=new)

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -17,6 +18,7 @@ from catalog.errors import InvalidItemError
 from catalog.loading import load
 from catalog.settings import CatalogSettings
 from catalog.store import open_store
+from imagery_node import http_ranges
 from tests.support.http_store import http_store
 from tests.support.node import Node
 from tests.support.object_store import BUCKET, KEY_ID, REGION, SECRET, object_store
@@ -257,3 +259,22 @@ def test_an_item_that_leads_to_another_bucket_or_prefix_is_not_loaded(tmp_path, 
         with pytest.raises(InvalidItemError, match="CATALOG_REMOTE_STORES"):
             load(lines, home=tmp_path / "home", store=store, remote_stores=(f"s3://{BUCKET}/deliveries/",))
         store.close()
+
+
+def test_P20_a_silent_bucket_holds_up_its_own_files_only(tmp_path, scene, monkeypatch):
+    monkeypatch.setattr(http_ranges, "SILENCE_S", 3.0)
+    item, folder = scene
+    (tmp_path / BUCKET).mkdir()
+    (tmp_path / BUCKET / "deliveries").symlink_to(folder.parent)
+    with http_store(tmp_path) as store, node_at(tmp_path / "home", catalog=s3_settings(store.url)) as node:
+        put_collection(node.store, "gf2-pms")
+        node.store.load([far(item, f"s3://{BUCKET}/deliveries/{FOLDER}")])
+        assert node.get(VERSIONED, "HEAD").status_code == 200
+        store.fail("silent")
+        with ThreadPoolExecutor(8) as callers:
+            waiting = [callers.submit(node.get, VERSIONED) for _ in range(8)]
+            time.sleep(1.5)  # four of them wait for the bucket, the others were told to come back
+            begun = time.monotonic()
+            assert node.get("/stac/collections/gf2-pms/items/FAR").status_code == 200
+            assert time.monotonic() - begun < 3
+            assert {answer.result().status_code for answer in waiting} == {502, 503}
