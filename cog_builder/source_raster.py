@@ -166,9 +166,12 @@ def _decode_file(path: Path, shape: tuple[int, int, int], into: Path, timeout_s:
 
 
 def _run(arguments: list[str], answer: IO[bytes] | int, complaints: IO[bytes], name: str, timeout_s: float) -> int:
-    """Exit status of a child in its own session, with next to no environment; it never outlives this call."""
+    """Exit status of a child in its own session, with next to no environment; it never outlives this call.
+
+    It leaves no bytecode behind (-B): what Python writes at the limit of a file's size is cut off, yet read later.
+    """
     child = subprocess.Popen(  # noqa: S603  # our own script, arguments are not interpreted
-        [sys.executable, "-I", "-W", "ignore", str(Path(tiff_decoder.__file__)), *arguments],
+        [sys.executable, "-I", "-B", "-W", "ignore", str(Path(tiff_decoder.__file__)), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=answer,
         stderr=complaints,

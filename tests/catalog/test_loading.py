@@ -1,7 +1,6 @@
 """`catalog load`: all of a file or nothing, each refusal with its line."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from catalog.loading import load
 from catalog.maintenance import rebuild, sweep, verify
 from catalog.publishing import publish, recall
 from catalog.search import Search
+from tests.support.small_files import small_files
 from tests.support.stac import COLLECTIONS, scan, some_collection, some_items
 
 
@@ -214,7 +214,6 @@ def test_P03_a_file_size_limit_while_loading_leaves_nothing(home, store, items, 
     source.write_bytes(
         b"".join(orjson.dumps(item | {"id": f"{item['id']}-{n}"}) + b"\n" for n in range(9) for item in items)
     )
-    limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))}
-    done = _load_in_another_process(home, source, tmp_path / "archive", **limited)
+    done = _load_in_another_process(home, source, tmp_path / "archive", **small_files(limit))
     assert done.stdout.strip() in {"disk_full", "store_unavailable"}, done
     _nothing_was_loaded(home, store)

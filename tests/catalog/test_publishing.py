@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from catalog.publishing import publish, recall, restore
 from catalog.search import Search
 from catalog.staging import staging_folder
 from catalog.store import open_store
+from tests.support.small_files import small_files
 
 ID = "GF2_PMS2_20241012T032247_L1A14547890001"
 WORLD = (-180, -90, 180, 90)
@@ -256,7 +256,7 @@ def test_P03_a_file_size_limit_leaves_the_store_whole_wherever_it_strikes(home, 
         input=f"{built}\n",
         text=True,
         capture_output=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        **small_files(limit),
     )
     acknowledged = '"version": "1"' in publisher.stdout
     store = open_store(home)

@@ -1,7 +1,6 @@
 import gzip
 import io
 import os
-import resource
 import subprocess
 import sys
 import tarfile
@@ -18,6 +17,7 @@ from cog_builder.errors import (
     UnsafeArchiveError,
 )
 from tests.support.deliveries import tar_of, zip_of
+from tests.support.small_files import small_files
 
 NAME = "GF1_WFV3_E89.0_N23.9_20200523_L1A0004819525"
 MEMBERS = [
@@ -286,7 +286,7 @@ def test_a_full_disk_is_named(pack, workspace):
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(path), str(workspace)],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+        **small_files(100_000),
         capture_output=True,
         text=True,
         check=True,

@@ -1,5 +1,4 @@
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from cog_builder.scene import ImagePart, MapReference
 from cog_builder.source_raster import RawRaster, decode_part, read_map_references
 from cog_builder.tiff_decoder import CPU_S
 from tests.support.cameras import tilted_camera
+from tests.support.small_files import small_files
 from tests.support.tiffs import positions, write_tiff
 
 PIXELS = positions(90, 70, 4)
@@ -192,7 +192,7 @@ class TestAnImageIsRefused:
         )
         done = subprocess.run(
             [sys.executable, "-c", program, str(path), str(tmp_path)],
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+            **small_files(100_000),
             capture_output=True,
             text=True,
             check=True,

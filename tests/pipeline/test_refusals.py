@@ -1,7 +1,6 @@
 """Bad input, end to end: a batch of bad deliveries and a good one; each is refused by name, the store knows of none."""
 
 import re
-import resource
 import shutil
 import tarfile
 
@@ -12,6 +11,7 @@ from tests.support.built import built
 from tests.support.command import files_of, imagery_node, left_in_staging, told
 from tests.support.deliveries import members_of, set_tag, tar_of, the_file, zip_of
 from tests.support.simulated import tiny_delivery, tiny_dem
+from tests.support.small_files import NO_BYTECODE, limit_files
 from tests.support.tiffs import read_tiff, write_tiff
 
 TITLE = "GF1_WFV3_E116.4_N39.9_20220315_L1A0004819777"
@@ -207,8 +207,8 @@ class TestAFullDisk:
             "--dem",
             tiny_dem(),
             "--json",
-            variables=variables,
-            preexec_fn=limit and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))),
+            variables=NO_BYTECODE | (variables or {}),
+            preexec_fn=limit and limit_files(limit),
         )
         line = told(done)[path.name]
         assert (done.returncode, line["state"], line["code"]) == (1, "refused", "disk_full")
@@ -241,7 +241,7 @@ class TestAFullDisk:
         assert "free beyond the reserve of 100000000 MiB" in reason
 
     def test_with_no_room_for_the_catalogue(self, deliveries, tmp_path):
-        limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))}
+        limited = {"preexec_fn": limit_files(10_000), "variables": NO_BYTECODE}
         done = imagery_node("publish", deliveries / GOOD, "--home", tmp_path / "home", **limited)
         assert done.returncode == 1
         assert "refused (" in done.stderr
