@@ -135,10 +135,10 @@ def _strip(
     usable = clear.where(clear.any("time"), valid).astype(bool)
     seen = usable.any("time").to_numpy()
     if rule == "median":
-        merged = values.where(usable).median("time", skipna=True)
+        merged = values.where(usable | ~usable.any("time")).median("time", skipna=True)  # where none is usable: zeros
     else:
         merged = values.isel(time=_score(values, usable, rule, ndvi_bands).argmax("time"))
-    pixels = np.nan_to_num(merged.transpose("y", "x", "band").to_numpy())
+    pixels = merged.transpose("y", "x", "band").to_numpy()
     never_clear = seen & ~clear.any("time").to_numpy()
     return CompositeBlock(
         np.where(seen[..., None], np.clip(np.rint(pixels), 1, _LARGEST), 0).astype(np.uint16),

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from threading import Event
 from typing import Any, Literal, NamedTuple
@@ -12,6 +12,7 @@ from PIL import Image
 
 from catalog.search import BoundingBox
 from imagery_node.cog_cache import CogCache
+from imagery_node.composite import scenes_drawn
 from imagery_node.dated_scenes import scenes_by_date
 from imagery_node.errors import BadParameterError, NotFoundError
 from imagery_node.grid import Bounds, to_web_mercator
@@ -19,7 +20,7 @@ from imagery_node.label import write_label
 from imagery_node.layer import Layer
 from imagery_node.mosaic import Picture
 from imagery_node.mosaic_rule import MosaicRule
-from imagery_node.parameter import MAX_IMAGE_PX, MAX_SIDE_PX, Query, read_box, read_query, read_whole
+from imagery_node.parameter import MAX_IMAGE_BYTES, MAX_IMAGE_PX, MAX_SIDE_PX, Query, read_box, read_query, read_whole
 from imagery_node.rendering import Rendering
 from imagery_node.renders import complete
 from imagery_node.scene_index import SceneList, Snapshot
@@ -34,10 +35,16 @@ USUAL_DELAY_MS = 1000
 USUAL_WIDTH_PX = 512
 MAX_LATITUDE = 85.05
 """Of the square map."""
+MIN_SIDE_M = 0.01
+"""Of a place on that map: below, its shape is lost in rounding."""
+MAX_DISTORTION = 4.0
+"""So many times longer may a pixel be than wide on that map: overviews have square ones."""
 
 Media = Literal["webp", "gif"]
 MEDIA_TYPES: Mapping[Media, str] = {"webp": "image/webp", "gif": "image/gif"}
 
+_COMPOSITE_BYTES, _FEATHER_BYTES = 12, 48
+"""Memory for a pixel while it is drawn: of each scene of a composite, and of a feathered picture."""
 _PAPER = 255
 """Where nothing was imaged."""
 _ENCODING: Mapping[Media, Mapping[str, Any]] = {"webp": {"quality": 75, "method": 2}, "gif": {}}
@@ -60,8 +67,7 @@ class AnimationRequest:
     def rule_on(self, layer: Layer) -> MosaicRule:
         """The mosaic rule that holds."""
         rule: MosaicRule = self.look["rule"] or layer.rule
-        feather_px = self.look["feather_px"]
-        return rule if feather_px is None else replace(rule, feather_px=feather_px)
+        return rule.feathered(self.look["feather_px"])
 
 
 class Frame(NamedTuple):
@@ -118,9 +124,13 @@ def plan_film(snapshot: Snapshot, layer: Layer, request: AnimationRequest, *, sc
             limit="width",
         )
     frames = [
-        Frame(day, snapshot.scenes(layer, request.bbox, _on(day), at_most=scenes_per_frame, rule=rule))
+        Frame(
+            day, snapshot.scenes(layer, request.bbox, _on(day), at_most=scenes_drawn(rule, scenes_per_frame), rule=rule)
+        )
         for day, _ in dates
     ]
+    for frame in frames:
+        _check_memory(frame, rule, width * height)
     return Film(request, rule, rendering, tuple(frames))
 
 
@@ -153,6 +163,18 @@ def encode_film(pictures: Iterable[tuple[date, Picture]], media: Media, *, delay
     return file.getvalue()
 
 
+def _check_memory(frame: Frame, rule: MosaicRule, pixels: int) -> None:
+    """Refuse what would take too much of it (L08)."""
+    scenes = len(frame.scenes.scenes)
+    each = _COMPOSITE_BYTES * scenes if rule.kind == "composite" else _FEATHER_BYTES if rule.feather_px else 0
+    if pixels * each > MAX_IMAGE_BYTES:
+        raise BadParameterError(
+            f"{frame.date}: {scenes} scenes by the rule {rule.name} on {pixels} pixels, at most "
+            f"{MAX_IMAGE_BYTES // each} are drawn: ask for a smaller picture",
+            limit="width",
+        )
+
+
 def _read_shape(values: Query, bounds: Bounds) -> tuple[int, int]:
     """Height and width: one follows from the other and the shape of the place, unless both are given."""
     width, height = (
@@ -163,7 +185,15 @@ def _read_shape(values: Query, bounds: Bounds) -> tuple[int, int]:
     slope = (top - bottom) / (right - left)
     if width is None:
         width = USUAL_WIDTH_PX if height is None else round(height / slope)
-    return _side(height or round(width * slope)), _side(width)
+    height, width = _side(height or round(width * slope)), _side(width)
+    if not 1 / MAX_DISTORTION <= height / (width * slope) <= MAX_DISTORTION:
+        raise BadParameterError(
+            f"the frames would be {width} × {height} pixels of {right - left:.4g} × {top - bottom:.4g} m on the map, "
+            f"expected pixels at most {MAX_DISTORTION:g} times longer than wide: leave width or height out, or ask for "
+            "a box that is less narrow",
+            limit="width",
+        )
+    return height, width
 
 
 def _side(pixels: int) -> int:
@@ -178,6 +208,8 @@ def _on_map(bbox: BoundingBox) -> Bounds:
             f"bbox must lie between the latitudes ±{MAX_LATITUDE}, on one side of the antimeridian", limit="bbox"
         )
     left, bottom, right, top = to_web_mercator(_DEGREES).transform_bounds(*bbox)
+    if min(right - left, top - bottom) < MIN_SIDE_M:
+        raise BadParameterError(f"bbox is narrower than {MIN_SIDE_M:g} m", limit="bbox")
     return left, bottom, right, top
 
 

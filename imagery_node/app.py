@@ -11,6 +11,7 @@ from rasterio.errors import RasterioError
 from rio_tiler.errors import InvalidAssetName, PointOutsideBounds, RioTilerError, TileOutsideBounds
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
 from catalog import errors as catalog_errors
 from catalog.access import Access
@@ -30,7 +31,7 @@ from imagery_node.cog_cache import CogCache
 from imagery_node.gdal import pin_options
 from imagery_node.heavy_lane import HeavyLane
 from imagery_node.layer_file import read_layers
-from imagery_node.middleware import AnswerHeadersMiddleware
+from imagery_node.middleware import AnswerHeadersMiddleware, HeadAsGet
 from imagery_node.pyramid_home import PyramidHome
 from imagery_node.routes.animation import animation_routes
 from imagery_node.routes.health import health_routes
@@ -133,7 +134,7 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
     public_url = str(settings.public_url or "") or None
     stac = create_stac_app(store, public_url=public_url, areas=areas, files=files, is_guarded=True)
     app.router.routes.extend([*tile_routes(tiles), StacMount("/stac", stac)])  # first what is asked most
-    app.include_router(layer_routes(index, tiles, settings))
+    app.include_router(layer_routes(index, tiles, settings, access))
     app.include_router(legend_routes(index, settings))
     lane = HeavyLane(settings)
     app.include_router(item_tilejson_route(index, settings))
@@ -144,6 +145,7 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
     app.include_router(versioned_file_route(files))
     app.include_router(health_routes(store))
     app.add_api_route("/docs", _documentation, include_in_schema=False, response_class=HTMLResponse)
+    app.router.routes.append(Route("/{rest:path}", HeadAsGet(app.router), methods=["HEAD"], include_in_schema=False))
     app.mount("/", portal_files())
     return app
 

@@ -7,7 +7,6 @@ file on another grid the pixel under each centre is taken.
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +22,7 @@ from imagery_node.block import Pixels
 from imagery_node.cog import Cog
 from imagery_node.cog_cache import CogCache
 from imagery_node.cog_window import Window, pick_bands, read_window
-from imagery_node.grid import Bounds
+from imagery_node.grid import Bounds, between
 
 _DEGREES = "OGC:CRS84"
 _MAX_DRIFT = 0.01
@@ -131,7 +130,7 @@ class Area:
     def _polygons(self, crs: str, bounds: Bounds) -> list[BaseGeometry]:
         """The area around some bounds in a CRS, in that CRS: far from them it may have no place there at all."""
         to_crs = _from_degrees(crs)
-        bbox = _between(crs, _DEGREES).transform_bounds(*bounds, densify_pts=21)
+        bbox = between(crs, _DEGREES).transform_bounds(*bounds, densify_pts=21)
         polygons = []
         for west, south, east, north in split_bbox(bbox):
             margin = _MARGIN * max(east - west, north - south)
@@ -220,7 +219,7 @@ def _source_pixels(
         transform.d * at[1] + transform.e * at[0] + transform.f,
     )
     if grid.crs != cog.georeference.crs:
-        x, y = _between(grid.crs, cog.georeference.crs).transform(x, y)
+        x, y = between(grid.crs, cog.georeference.crs).transform(x, y)
     back = ~cog.georeference.transform
     with np.errstate(invalid="ignore"):
         return np.floor(back.d * x + back.e * y + back.f), np.floor(back.a * x + back.b * y + back.c)
@@ -243,7 +242,7 @@ def _bounds_in(crs: str, cog: Cog) -> Bounds:
     bounds = _bounds_of(cog.georeference.transform, cog.levels[0].shape)
     if crs == cog.georeference.crs:
         return bounds
-    left, bottom, right, top = _between(cog.georeference.crs, crs).transform_bounds(*bounds, densify_pts=21)
+    left, bottom, right, top = between(cog.georeference.crs, crs).transform_bounds(*bounds, densify_pts=21)
     return left, bottom, right, top
 
 
@@ -269,10 +268,4 @@ def _ceil(xy: tuple[float, float]) -> tuple[int, int]:
 
 
 def _from_degrees(crs: str) -> Transformer:
-    return _between(_DEGREES, crs)
-
-
-@lru_cache
-def _between(source: str, target: str) -> Transformer:
-    """From one CRS to another (x east); one object serves all threads, each through a context of its own."""
-    return Transformer.from_crs(source, target, always_xy=True)
+    return between(_DEGREES, crs)

@@ -58,7 +58,7 @@ class HardCanvas:
         self._pixels = np.zeros((*grid.shape, 3), np.uint8)
         self._valid = np.zeros(grid.shape, np.bool_)
         self._settled = np.zeros(grid.shape, np.bool_) if clear_first else self._valid
-        self._owner = np.full(grid.shape, -1, np.int16) if clear_first else None
+        self._owner = np.full(grid.shape, -1, np.int32) if clear_first else None
         self._laid: set[int] = set()
 
     def room(self, part: Part) -> Part | None:
@@ -113,7 +113,7 @@ class FeatheredCanvas:
         self._through = np.ones((height, width), np.float32)
         """What is left of 1 for the scenes below."""
         self._cloudy = np.zeros((height, width, 3), np.uint8)
-        self._cloudy_owner = np.full((height, width), -1, np.int16)
+        self._cloudy_owner = np.full((height, width), -1, np.int32)
         self._laid: set[int] = set()
 
     def room(self, part: Part) -> Part | None:

@@ -10,20 +10,17 @@ import numpy as np
 
 from imagery_node.cell_store import CellStore
 from imagery_node.cog_cache import CogCache
-from imagery_node.composite import MAX_COMPOSITE_SCENES
+from imagery_node.composite import scenes_drawn
 from imagery_node.errors import BadRenderingError, DeadlineError, SupersededError, UnreadableAssetError
 from imagery_node.grid import TILE_SIDE, WEB_MERCATOR_QUAD, get_grid
 from imagery_node.pyramid_book import CellRow, PyramidBook
 from imagery_node.pyramid_cell import CellPixels, cell_tile, children, shrink
-from imagery_node.pyramid_key import Drawing
+from imagery_node.pyramid_key import DRAWING_VERSION, Drawing
 from imagery_node.scene_index import Snapshot
 from imagery_node.tile_drawing import draw_scenes
 from imagery_node.when import ALWAYS
 
 logger = logging.getLogger(__name__)
-
-DRAWING_VERSION = "1"
-"""Part of every tag: raise it when the same scenes come to give other cells."""
 
 LATER = CellRow("", empty=True, complete=False)
 """Of a cell that could not be made now."""
@@ -51,14 +48,14 @@ class CellMaker:
         """A base cell, from the scenes that lie on it."""
         tile = cell_tile(number)
         bbox = self._grid.bbox(tile)
-        at_most = MAX_COMPOSITE_SCENES if drawing.rule.kind == "composite" else _ALL_SCENES
+        at_most = scenes_drawn(drawing.rule, _ALL_SCENES)
         listed = snapshot.scenes(drawing.layer, bbox, ALWAYS, at_most=at_most, rule=drawing.rule)
         if not listed.scenes:
             return self._count("removed" if number in known else "unchanged", None)
         versions = [(scene.collection, scene.item_id, scene.version) for scene in listed.scenes]
         tag = _tag(number, drawing.effect(), versions)
         if number in known and known[number].tag == tag:
-            return self._count("unchanged", known[number])
+            return self._count("unchanged", known[number]._replace(complete=listed.complete))
         if self._is_stored(tag):
             return self._count("reused", CellRow(tag, empty=False, complete=listed.complete))
         bounds, shape = self._grid.bounds(tile), (TILE_SIDE, TILE_SIDE)
@@ -87,9 +84,9 @@ class CellMaker:
             return self._count("removed" if number in known else "unchanged", None)
         parts = [there.get(child) for child in children(number)]
         tag = _tag([part and part.tag for part in parts])
-        if number in known and known[number].tag == tag:
-            return self._count("unchanged", known[number])
         made = CellRow(tag, all(cell.empty for cell in there.values()), all(cell.complete for cell in there.values()))
+        if number in known and known[number].tag == tag:
+            return self._count("unchanged", made)
         if made.empty:
             return self._count("averaged", made)
         if self._is_stored(tag):

@@ -82,7 +82,8 @@ def read_classes(document: Any) -> tuple[ColourClass, ...]:
 
 def paint_classes(values: NDArray[Any], classes: Sequence[ColourClass]) -> tuple[Rgb, NDArray[np.bool_]]:
     """The colours of (row, column) values, and where there is one: values of no class have none."""
-    lows, highs = (np.array([getattr(each, end) for each in classes], np.float32) for end in ("low", "high"))
+    with np.errstate(over="ignore"):  # what no single-precision number is above is endless
+        lows, highs = (np.array([getattr(each, end) for each in classes], np.float32) for end in ("low", "high"))
     at = np.searchsorted(lows, values, side="right") - 1
     painted = (at >= 0) & (values < highs[at])
     return np.array([each.colour for each in classes], np.uint8)[at], painted
@@ -106,6 +107,6 @@ def _read_colour(colour: Any) -> Colour:
         return red, green, blue
     match colour:
         case [int(red), int(green), int(blue)] | [int(red), int(green), int(blue), 255]:
-            if all(0 <= value <= _OPAQUE for value in (red, green, blue)):
+            if all(is_number(value) and 0 <= value <= _OPAQUE for value in (red, green, blue)):
                 return red, green, blue
     raise BadRenderingError(f"colormap: {colour!r:.80} is no colour '#rrggbb' or [red, green, blue] of 0–255")

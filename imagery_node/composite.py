@@ -43,6 +43,11 @@ class _Layer(NamedTuple):
     """Only where it decides."""
 
 
+def scenes_drawn(rule: MosaicRule, at_most: int) -> int:
+    """How many scenes a picture by a rule may be made of, where another limit allows so many."""
+    return min(at_most, MAX_COMPOSITE_SCENES) if rule.kind == "composite" else at_most
+
+
 def draw_composite(
     rule: MosaicRule,
     sources: Sequence[Source],

@@ -150,5 +150,5 @@ def to_web_mercator(crs: str) -> Transformer:
 
 @lru_cache
 def between(source: str, target: str) -> Transformer:
-    """From one CRS to another, x east in both."""
+    """From one CRS to another, x east in both; for all threads, as `to_web_mercator`."""
     return Transformer.from_crs(source, target, always_xy=True)

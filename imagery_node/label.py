@@ -41,7 +41,8 @@ def _fitting(draw: ImageDraw.ImageDraw, text: str, width_px: int, height_px: int
 
 
 def _written(text: str) -> str:
-    """What of a text can be written: without a Chinese font, its Latin letters."""
+    """What of a text can be written, in one line: without a Chinese font, its Latin letters."""
+    text = " ".join(text.split())
     return text if _font_file() else text.encode("latin-1", "ignore").decode("latin-1").strip()
 
 

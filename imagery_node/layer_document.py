@@ -3,11 +3,12 @@
 import math
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from catalog.search import BoundingBox, Footprint
-from catalog.timestamp import format_datetime
+from catalog.timestamp import format_datetime, parse_datetime
 from imagery_node.errors import BadParameterError
 from imagery_node.grid import MAX_ZOOM, TILE_SIDE, WEB_MERCATOR_QUAD
 from imagery_node.layer import Layer
@@ -15,6 +16,7 @@ from imagery_node.mosaic import Picture
 from imagery_node.renders import render_names
 from imagery_node.scene_index import WORLD, Scene, SceneList, Snapshot
 from imagery_node.tile_plan import is_complete
+from imagery_node.when import overlap
 
 MAX_SCENES_LISTED = 1000
 
@@ -153,7 +155,15 @@ def _extent(layer: Layer, snapshot: Snapshot) -> tuple[BoundingBox, list[str | N
     west, south = (min(box[axis] for box in boxes) for axis in (0, 1))
     east, north = (max(box[axis] for box in boxes) for axis in (2, 3))
     starts, ends = zip(*intervals, strict=True)
-    return (west, south, east, north), [min(filter(None, starts), default=None), max(filter(None, ends), default=None)]
+    held_interval = _time(min(filter(None, starts), default=None)), _time(max(filter(None, ends), default=None))
+    start, end = overlap(held_interval, layer.when.interval) or (None, None)
+    if start and end and end < start:  # nothing is of the layer's own time
+        start = end = None
+    return (west, south, east, north), [format_datetime(time) if time else None for time in (start, end)]
+
+
+def _time(text: str | None) -> datetime | None:
+    return parse_datetime(text) if text else None
 
 
 def _scene_document(scene: Scene, item: Mapping[str, Any], base_url: str) -> Document:

@@ -170,7 +170,7 @@ def _draw_ramp(picture: Image.Image, legend: Document, top: int) -> None:
 def _band_text(band: Document) -> str:
     words = [band["name"], band.get("common_name", "")]
     if "minimum" in band:
-        words.append(f"{_text(band['minimum'])} – {_text(band['maximum'])}")
+        words.append(f"{_text(band['minimum'])} … {_text(band['maximum'])}")
     return "  ".join(filter(None, words))
 
 
@@ -180,7 +180,7 @@ def _swatch(colour: str) -> Colour:
 
 def _is_drawn(text: str) -> bool:
     """Whether Pillow's own font has the letters."""
-    return all(ord(letter) < 0x180 or letter in "–—≤≥" for letter in text)
+    return all(letter.isascii() or letter in "…·°" for letter in text)
 
 
 def _rounded(value: float) -> float:

@@ -10,7 +10,7 @@ _CORS = (
         b"access-control-expose-headers",
         b"Accept-Ranges, Content-Disposition, Content-Length, Content-Range, "
         b"ETag, Imagery-Before, Imagery-Complete, Imagery-Date, Imagery-Unreadable, Mosaic-Rule, "
-        b"Retry-After, Server-Timing, X-Request-ID",
+        b"Pyramid-Lag, Retry-After, Server-Timing, X-Request-ID",
     ),
 )
 _EVERY_ANSWER = (
@@ -60,6 +60,22 @@ class AnswerHeadersMiddleware:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+class HeadAsGet:
+    """Answers HEAD, where the routes only know GET, by their headers."""
+
+    def __init__(self, router: ASGIApp) -> None:
+        """`router`: whose answers to GET are asked for."""
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+
+        async def send_headers(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self._router({**scope, "method": "GET", "path_params": {}}, receive, send_headers)
 
 
 def _page_headers(picture_origins: Sequence[str]) -> tuple[Header, ...]:

@@ -1,7 +1,7 @@
 """MosaicRule: which of several scenes of a place shows, as a named document that a tile can cite."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -61,6 +61,10 @@ class MosaicRule:
     def citation(self) -> str:
         """Name and version, as the header of a tile says them."""
         return f"{self.name}/{self.version}"
+
+    def feathered(self, feather_px: int | None) -> "MosaicRule":
+        """The rule with another feather; None leaves its own."""
+        return self if feather_px is None else replace(self, feather_px=feather_px)
 
     def document(self) -> dict[str, Any]:
         """The rule as clients read it."""

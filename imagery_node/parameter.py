@@ -70,7 +70,7 @@ def read_id(text: str) -> str:
         BadParameterError: It has characters no id of ours has.
     """
     if not is_id(text):
-        raise BadParameterError("an id has 1–128 letters, digits, '.', '_' or '-'", limit="id")
+        raise BadParameterError(f"the id is {text!r:.80}, expected 1–128 letters, digits, '.', '_' or '-'", limit="id")
     return text
 
 
@@ -81,7 +81,7 @@ def read_name(text: str, *, what: str = "assets") -> str:
         BadParameterError: It has characters no name of ours has.
     """
     if not _NAME.fullmatch(text):
-        raise BadParameterError("a name has 1–64 letters, digits, '_' or '-'", limit=what)
+        raise BadParameterError(f"{what} is {text!r:.80}, expected 1–64 letters, digits, '_' or '-'", limit=what)
     return text
 
 
@@ -93,7 +93,7 @@ def read_bands(values: list[str]) -> tuple[int, ...]:
     """
     parts = [part for value in values for part in value.split(",")]
     if not all(_WHOLE.fullmatch(part) for part in parts):
-        raise BadParameterError("bidx must be whole numbers counted from 1", limit="bidx")
+        raise BadParameterError(f"bidx is {values!r:.80}, expected whole numbers counted from 1", limit="bidx")
     return tuple(int(part) for part in parts)
 
 
@@ -106,7 +106,7 @@ def read_rescale(values: list[str]) -> tuple[tuple[float, float], ...]:
     try:
         pairs = [(low, high) for low, high in map(_numbers, values)]
     except ValueError as error:
-        raise BadParameterError("rescale must be min,max", limit="rescale") from error
+        raise BadParameterError(f"rescale is {values!r:.80}, expected min,max", limit="rescale") from error
     return tuple(pairs)
 
 
@@ -119,7 +119,7 @@ def read_number(text: str, *, what: str) -> float:
     try:
         (number,) = _numbers(text)
     except ValueError as error:
-        raise BadParameterError(f"{what} must be a number", limit=what) from error
+        raise BadParameterError(f"{what} is {text!r:.80}, expected a number", limit=what) from error
     return number
 
 
@@ -130,7 +130,7 @@ def read_whole(text: str, *, what: str, most: int, least: int = 0) -> int:
         BadParameterError: It is something else.
     """
     if not _WHOLE.fullmatch(text) or not least <= int(text) <= most:
-        raise BadParameterError(f"{what} must be a whole number {least}–{most}", limit=what)
+        raise BadParameterError(f"{what} is {text!r:.80}, expected a whole number {least}–{most}", limit=what)
     return int(text)
 
 
@@ -180,9 +180,9 @@ def read_point(text: str, *, in_degrees: bool = True) -> tuple[float, float]:
     try:
         x, y = _numbers(text)
     except ValueError as error:
-        raise BadParameterError("a point is two finite numbers: lon,lat", limit="point") from error
+        raise BadParameterError(f"the point is {text!r:.80}, expected two numbers lon,lat", limit="point") from error
     if in_degrees and not (-180 <= x <= 180 and -90 <= y <= 90):
-        raise BadParameterError("point must lie in -180…180, -90…90", limit="point")
+        raise BadParameterError(f"the point is {text!r:.80}, expected -180…180,-90…90", limit="point")
     return x, y
 
 

@@ -75,10 +75,14 @@ class Pyramid:
             return None
         if any(number not in state.cells for number in state.dirty):
             return None
+        if snapshot.layer(key.layer_id).when.nearest is not None:  # by now; the builder is about to drop the pyramid
+            return None
         drawing = Drawing.of(key, snapshot)
         tags = tuple(_object(state, number) for number in numbers)
         told = ENGINE_VERSION, number, request.scale, request.format, drawing.rule.citation, tags
         etag = b'"%s"' % hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest().encode()
+        if self._shows_recalled(snapshot, request, drawing, state):
+            return None
         stale = self._is_stale(snapshot, request, drawing, state)
         if stale or not all(cell.complete for cell in state.cells.values()):
             told_caches: list[Header] = [(b"cache-control", b"no-cache, max-age=0"), (b"imagery-complete", b"false")]
@@ -132,16 +136,26 @@ class Pyramid:
         bbox = request.grid.bbox(request.tile)
         return len(news) == _NEWS or any(concerns(change, drawing.layer.collections, bbox) for change in news)
 
+    def _shows_recalled(self, snapshot: Snapshot, request: TileRequest, drawing: Drawing, state: State) -> bool:
+        """Whether the cells may still show a scene that was recalled: as far as the next thousand changes tell."""
+        if state.pyramid.built >= snapshot.sequence:
+            return False
+        news, bbox = self._news(state.pyramid.built, snapshot.sequence), request.grid.bbox(request.tile)
+        return any(c.action == "recall" and concerns(c, drawing.layer.collections, bbox) for c in news)
+
     def _read_news(self, since: int, _: int) -> list[Change]:
         return self._store.changes(since, limit=_NEWS)
 
     def _lose(self, plan: Plan, position: int) -> None:
         """Have one of the cells of a tile made again."""
         key = PyramidKey.of(plan.request)
-        state = self._book.state(key.name, ()) if key else None
-        if state is not None:
-            number = cell_number(plan.request.tile)
-            self._book.lose(state.pyramid.key, number if plan.request.scale == 1 else children(number)[position])
+        number = cell_number(plan.request.tile)
+        try:
+            state = self._book.state(key.name, ()) if key else None
+            if state is not None:
+                self._book.lose(state.pyramid.key, number if plan.request.scale == 1 else children(number)[position])
+        except apsw.Error as error:
+            logger.warning("the loss of cell %d cannot be noted: %s", number, error)
 
 
 def _object(state: State, number: int) -> str | None:

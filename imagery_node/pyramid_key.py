@@ -16,6 +16,9 @@ from imagery_node.when import ALWAYS, When, period_of
 MAX_BASE_ZOOM = 14
 """Tiles from here on are always drawn from their scenes."""
 
+DRAWING_VERSION = "1"
+"""Part of every cell's tag: raise it when the same scenes come to give other cells, and all are made again."""
+
 _SEPARATOR = "~"
 """No id has it."""
 
@@ -42,9 +45,11 @@ class PyramidKey:
     def of(cls, request: TileRequest) -> "PyramidKey | None":
         """The pyramid that would answer a request; None where only its scenes can.
 
-        Whoever asks for a time, bands, a stretch or feathering of their own gets no pyramid.
+        Whoever asks for a time, a difference, bands, a stretch or feathering of their own gets no pyramid.
         """
         if request.layer_id is None or request.tile.z >= MAX_BASE_ZOOM or request.grid.name != WEB_MERCATOR_QUAD:
+            return None
+        if request.before is not None:
             return None
         if request.when != ALWAYS or request.feather_px is not None or isinstance(request.rendering, Rendering):
             return None
@@ -96,7 +101,8 @@ class Drawing:
     def definition(self) -> str:
         """It as text: the same for the same pictures of the same scenes."""
         collections = {name: name in self.layer.beneath for name in sorted(self.layer.collections)}
-        return json.dumps({"drawn": repr((self.rendering, self.rule, self.layer.when)), "collections": collections})
+        drawn = repr((DRAWING_VERSION, self.rendering, self.rule, self.layer.when))
+        return json.dumps({"drawn": drawn, "collections": collections})
 
     def effect(self) -> str:
         """What the pixels of a cell depend on beside its scenes in their order: not on the layer's name."""

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 
-from imagery_node.composite import MAX_COMPOSITE_SCENES
+from imagery_node.composite import scenes_drawn
 from imagery_node.difference import compare
 from imagery_node.errors import BadParameterError, NotFoundError
 from imagery_node.layer import Layer
@@ -63,8 +63,7 @@ def plan_tile(snapshot: Snapshot, request: TileRequest, *, scenes_per_tile: int,
     bbox = request.grid.bbox(request.tile)
     if request.before is not None:
         return _plan_difference(snapshot, request, layer, rendering, rule, scenes_per_tile, dated_max_age_s)
-    at_most = min(scenes_per_tile, MAX_COMPOSITE_SCENES) if rule.kind == "composite" else scenes_per_tile
-    scenes = snapshot.scenes(layer, bbox, request.when, at_most=at_most, rule=rule)
+    scenes = snapshot.scenes(layer, bbox, request.when, at_most=scenes_drawn(rule, scenes_per_tile), rule=rule)
     plan = _plan(request, rendering, rule, scenes, max_age_s(layer, request.when, dated_max_age_s))
     plan.headers += ((b"mosaic-rule", rule.citation.encode()),)
     return plan

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from morecantile import Tile
@@ -81,8 +81,7 @@ class TileRequest:
 
     def rule_on(self, layer: Layer) -> MosaicRule:
         """The mosaic rule that holds."""
-        rule = self.rule or layer.rule
-        return rule if self.feather_px is None else replace(rule, feather_px=self.feather_px)
+        return (self.rule or layer.rule).feathered(self.feather_px)
 
 
 def read_layer_tile(path: Mapping[str, str], query: bytes) -> TileRequest:
@@ -104,7 +103,7 @@ def read_layer_look(values: Query) -> dict[str, Any]:
         BadParameterError: A parameter is malformed or out of its bounds.
     """
     if values.get("explain", ["1"]) != ["1"]:
-        raise BadParameterError("explain is 1 or left out", limit="explain")
+        raise BadParameterError(f"explain is {values['explain'][0]!r:.80}, expected 1", limit="explain")
     return {
         "rendering": read_rendering(values) if values.keys() & RENDERING_PARAMETERS.keys() else None,
         "when": parse_when(*values.get("datetime", [None])),

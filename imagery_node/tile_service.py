@@ -13,7 +13,7 @@ from threading import Event
 from time import perf_counter
 
 from imagery_node.cog_cache import CogCache
-from imagery_node.errors import SupersededError
+from imagery_node.errors import SupersededError, UnreadableAssetError
 from imagery_node.mosaic import Picture
 from imagery_node.pyramid import Pyramid
 from imagery_node.pyramid_key import without_interval
@@ -143,12 +143,10 @@ class TileService:
     async def _answer_with_body(self, snapshot: Snapshot, plan: Plan, left: Left) -> Answer:
         if not plan.scenes.scenes and not any(plan.cells or ()):
             return self._finish("empty", 204, plan, _NOTHING)
-        if plan.may_be_stored:
-            stored = await self._stored(snapshot, plan)
-            if stored:
-                whole = plan.scenes.complete or plan.scenes.rest_beneath
-                return self._finish("verbatim", 200, plan, Drawn(stored, whole))
-            plan.may_be_stored = False
+        stored = await self._stored(snapshot, plan) if plan.may_be_stored else None
+        if stored:
+            whole = plan.scenes.complete or plan.scenes.rest_beneath
+            return self._finish("verbatim", 200, plan, Drawn(stored, whole))
         cached = self._tiles.get(plan.etag)
         if cached is not None:
             return self._finish_drawn("cached", plan, cached)
@@ -158,7 +156,16 @@ class TileService:
         return self._finish_drawn("composed" if plan.cells is None else "pyramid", plan, drawn)
 
     async def _stored(self, snapshot: Snapshot, plan: Plan) -> bytes | None:
-        """The tile as a file stores it, without a change of threads where no disk has to be waited for."""
+        """The tile as a file stores it; None where none does, or cannot be read now: other scenes may show here."""
+        try:
+            stored = await self._find_stored(snapshot, plan)
+        except UnreadableAssetError:
+            return None
+        plan.may_be_stored = stored is not None
+        return stored
+
+    async def _find_stored(self, snapshot: Snapshot, plan: Plan) -> bytes | None:
+        """The same, without a change of threads where no disk has to be waited for."""
         cog = self._cogs.held(plan.file) if plan.file else None
         if cog is not None:
             try:

@@ -162,4 +162,8 @@ def _instant(text: str, of_date: time) -> datetime:
             return datetime.combine(date.fromisoformat(text), of_date)
         return parse_datetime(text)
     except ValueError as error:
-        raise BadParameterError(f"datetime: {error}", limit="datetime") from error
+        raise BadParameterError(
+            f"datetime: {text!r} is no time ({error}); expected a date, a time such as 2024-10-12T03:22:47Z, a period "
+            "such as 2024, 2024-03 or 2024Q3, an interval a/b, latest or latest-clear",
+            limit="datetime",
+        ) from error

@@ -1,6 +1,7 @@
 """The command `composite`: many scenes of a period become one item without clouds."""
 
 import tempfile
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
+from rasterio.errors import NotGeoreferencedWarning
 
 from catalog.errors import UnknownCollectionError
 from catalog.publishing import find_published, publish
@@ -69,6 +71,7 @@ def composite(
 ) -> None:
     """Make one item of the clear pixels of many scenes, with the count of clear observations, and publish it."""
     _need_extra()
+    warnings.simplefilter("ignore", NotGeoreferencedWarning)  # for all threads: odc-stac warps arrays, which have none
     options = {"workers": workers, "profile": profile}
     settings = read_settings(CogBuilderSettings, **{name: value for name, value in options.items() if value})
     catalog_settings = read_settings(CatalogSettings)

@@ -7,6 +7,7 @@ from threading import Event
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from catalog.entity_tag import names_tag
 from imagery_node.animation import (
     MAX_DELAY_MS,
     MAX_FRAMES,
@@ -54,7 +55,7 @@ def animation_routes(index: SceneIndex, cogs: CogCache, lane: HeavyLane, setting
         told = repr((ENGINE_VERSION, media, film, settings.credit_line)).encode()
         etag = f'"{hashlib.blake2b(told, digest_size=16).hexdigest()}"'
         headers = {"etag": etag, "cache-control": "public, no-cache"}
-        if etag in request.headers.get("if-none-match", ""):
+        if names_tag(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
 
         def work(given_up: Event) -> Iterator[bytes]:

@@ -5,6 +5,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
+from catalog.access import Access
+from catalog.gate import is_reader
 from imagery_node.errors import BadParameterError
 from imagery_node.grid import WEB_MERCATOR_QUAD, get_grid
 from imagery_node.layer import Layer
@@ -46,8 +48,8 @@ _LON, _LAT = (
 _POINT = {**_BBOX, "name": "point", "description": "lon,lat in degrees; instead of `bbox`."}
 
 
-def layer_routes(index: SceneIndex, tiles: TileService, settings: ImageryNodeSettings) -> APIRouter:
-    """The routes below /raster/layers, but for the tiles themselves."""
+def layer_routes(index: SceneIndex, tiles: TileService, settings: ImageryNodeSettings, access: Access) -> APIRouter:
+    """The routes below /raster/layers, but for the tiles themselves; values of protected items are for readers."""
     router = APIRouter(prefix="/raster/layers", tags=["layers"])
 
     @router.get("", summary="All layers")
@@ -109,7 +111,10 @@ def layer_routes(index: SceneIndex, tiles: TileService, settings: ImageryNodeSet
         openapi_extra={"parameters": [_LON, _LAT, DATETIME, *RULE, *RENDERING]},
     )
     async def look_up(request: Request, layer: str) -> Document:
-        """Colour and values of the map pixel at a place, at the finest zoom, and the scenes they are of, with dates."""
+        """Colour and values of the map pixel at a place, at the finest zoom, and the scenes they are of, with dates.
+
+        Values of protected collections are told to readers only.
+        """
         values = read_query(request.scope["query_string"], {"lon": False, "lat": False, **LAYER_PARAMETERS})
         if "lon" not in values or "lat" not in values:
             raise BadParameterError("give lon= and lat= in degrees", limit="point")
@@ -120,6 +125,10 @@ def layer_routes(index: SceneIndex, tiles: TileService, settings: ImageryNodeSet
         tile, row, col = grid.pixel_at(lon, lat, zoom)
         asked = TileRequest(grid, tile, scale=1, format=None, layer_id=layer, **read_layer_look(values))
         snapshot, plan, picture, found = await tiles.draw_pixel(asked, row, col)
+        if not is_reader(request.scope) and any(
+            plan.scenes.scenes[position].collection in access.protected for position in picture.used
+        ):
+            found = {}
         base_url = public_url(request, settings)
         return await run_in_threadpool(pixel_document, plan.scenes, picture, found, snapshot, base_url)
 

@@ -6,6 +6,7 @@ from PIL import Image, ImageSequence
 
 from imagery_node import label
 from imagery_node.animation import MAX_FRAMES
+from imagery_node.composite import MAX_COMPOSITE_SCENES
 from imagery_node.grid import WEB_MERCATOR_QUAD, get_grid
 from tests.support.published import CORNER, address, node_at, put_collection
 
@@ -103,6 +104,7 @@ def test_the_tag_holds_until_a_scene_of_the_place_comes(tmp_path):
         tag = node.get(path).headers["etag"]
         node.publish("FAR", "2024-03-01T03:00:00Z", east=100)
         assert node.get(path, headers={"If-None-Match": tag}).status_code == 304
+        assert node.get(path, headers={"If-None-Match": "*"}).status_code == 304
         node.publish("TWO", "2024-04-01T03:00:00Z")
         assert node.get(path, headers={"If-None-Match": tag}).status_code == 200
 
@@ -118,16 +120,34 @@ def test_where_nothing_was_imaged_there_is_no_animation(node):
         ("", "limit.bbox"),
         ("bbox=179,0,-179,1", "limit.bbox"),
         ("bbox=0,84,1,86", "limit.bbox"),
+        ("bbox=0,0,180,1e-320&height=64", "limit.bbox"),
         (f"{PLACE}0000", "limit.width"),
         (f"{PLACE}&height=0", "limit.height"),
+        (f"{PLACE}&height=1025", "limit.width"),
+        (f"{PLACE.replace('=256', '=4096')}&height=1", "limit.width"),
         (f"{PLACE}&delay=19", "limit.delay"),
         (f"{PLACE}&delay=10001", "limit.delay"),
         (f"{PLACE.replace('=256', '=2400')}", "limit.width"),
+        (f"{PLACE.replace('=256', '=2365')}&feather=4", "limit.width"),
     ],
 )
 def test_a_place_or_size_out_of_bounds_is_refused(node, query, code):
     answer = node.get(f"{LAYER}/animation.webp?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+def test_a_composite_of_more_scenes_than_it_may_have_says_that_it_is_incomplete(tmp_path):  # L08, L19
+    with node_at(tmp_path / "home") as node:
+        put_collection(node.store, "gf2-pms")
+        for number in range(MAX_COMPOSITE_SCENES):
+            node.publish(f"S{number}", f"2024-01-01T03:00:{number:02}Z")
+        path = f"{LAYER}/animation.webp?rule=median&{PLACE.replace('=256', '=32')}"
+        whole = node.get(path)
+        assert (whole.status_code, whole.headers.get("imagery-complete")) == (200, None)
+        node.publish("ONE-MORE", "2024-01-01T03:00:59Z")
+        assert node.get(path).headers["imagery-complete"] == "false"
+        wide = node.get(path.replace("=32", "=1000"))
+        assert (wide.status_code, wide.json()["code"]) == (400, "limit.width")
 
 
 def test_more_dates_than_frames_are_refused(tmp_path):

@@ -66,6 +66,14 @@ def test_every_answer_may_be_read_from_any_origin_and_has_its_id(node, path, sta
         assert (problem["status"], problem["request_id"]) == (status, answer.headers["x-request-id"])
 
 
+@pytest.mark.parametrize(("path", "status"), [*ANSWERS, ("/readyz", 200), ("/raster/layers/img/dates?point=1,1", 200)])
+def test_head_is_answered_as_get_is_without_the_body(node, path, status):
+    head, got = node.get(path, "HEAD"), node.get(path)
+    assert (head.status_code, head.content) == (status, b"")
+    assert head.headers.get("content-type") == got.headers.get("content-type")
+    assert head.headers.get("content-length") == got.headers.get("content-length")
+
+
 def test_not_modified_may_be_read_from_any_origin(node):
     url = f"/raster/layers/gf2-pms/{address()}"
     answer = node.get(url, headers={"If-None-Match": "*"})

@@ -120,6 +120,8 @@ def test_the_operators_layers_are_listed_and_drawn_by_their_rule_render_and_time
         assert list(layers) == ["img", "gf2-pms", "winter", "all-clear"]
         assert (layers["winter"]["rule"], layers["winter"]["title"]) == ("sharp-first/3", "冬季影像")
         assert layers["winter"]["collections"] == ["gf2-pms"]
+        assert layers["winter"]["interval"] == ["2024-02-01T03:00:00Z", "2024-03-31T23:59:59.999999Z"]
+        assert layers["gf2-pms"]["interval"] == ["2024-02-01T03:00:00Z", "2024-07-01T03:00:00Z"]
         tile = node.get(f"/raster/layers/winter/{address(suffix='.png')}")
         assert tile.headers["mosaic-rule"] == "sharp-first/3"
         assert tile.headers["cache-control"] == "public, max-age=600, must-revalidate"

@@ -2,11 +2,11 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from catalog.collection import collection_document, packaged_collections
 from imagery_node.errors import BadRenderingError
-from imagery_node.legend import draw_legend, legend_document
+from imagery_node.legend import _band_text, draw_legend, legend_document
 from imagery_node.renders import read_render
 from tests.support.stac import some_collection
 
@@ -64,6 +64,14 @@ def test_three_bands_say_which_they_are():
     assert (legend["bands"][0]["minimum"], legend["bands"][0]["maximum"]) == (0.02, 0.5)
     assert [band["name"] for band in _legend("visual")["bands"]] == ["B3", "B2", "B1"]
     assert [band["color"] for band in _legend("visual", "gf7-fwd")["bands"]] == ["grey"]
+
+
+def test_the_stretch_of_a_band_is_written_in_letters_the_font_has():
+    font = ImageFont.load_default(12)
+    text = _band_text(_legend("false-colour")["bands"][0])
+    drawn = {letter: bytes(font.getmask(letter)) for letter in text if letter != " "}
+    assert "0.5" in text
+    assert bytes(font.getmask("\uffff")) not in drawn.values()
 
 
 def test_classes_are_listed_with_their_colours():

@@ -108,6 +108,23 @@ def test_L06_a_feather_may_be_as_wide_as_its_bound(node):
         assert node.get(f"{GF2}/{address()}?feather={feather}").status_code == 200
 
 
+@pytest.mark.parametrize("suffix", ["", ".jpg"])
+def test_a_tile_that_a_lost_file_stored_shows_the_scenes_below_until_the_file_is_back(tmp_path, suffix):
+    with node_at(tmp_path) as node:
+        put_collection(node.store, "gf2-pms")
+        node.publish("GOOD", "2024-03-01T03:00:00Z", colour=(20, 60, 20))
+        node.publish("LOST", "2024-09-10T03:00:00Z", colour=(250, 0, 0))
+        file = tmp_path / "scenes/gf2-pms/LOST/1/visual.tif"
+        file.rename(file.with_suffix(".away"))
+        answer = node.get(f"{GF2}/{address(suffix=suffix)}")
+        assert (answer.status_code, answer.headers["imagery-unreadable"]) == (200, "gf2-pms/LOST")
+        assert "etag" not in answer.headers
+        assert pixels(answer)[..., 0].mean() < 100
+        assert node.get(f"/raster/collections/gf2-pms/items/LOST/{address(suffix=suffix)}").status_code == 502
+        file.with_suffix(".away").rename(file)
+        assert node.get(f"{GF2}/{address(suffix=suffix)}").headers["server-timing"] == "verbatim"
+
+
 def test_a_tile_whose_scene_cannot_be_read_shows_the_others_and_is_not_kept(tmp_path):
     with node_at(tmp_path) as node:
         put_collection(node.store, "gf2-pms")

@@ -19,6 +19,7 @@ from catalog.search import Footprint
 from catalog.store import open_store
 from imagery_node import pyramid_thread
 from imagery_node.grid import WEB_MERCATOR_QUAD, get_grid
+from imagery_node.layer_file import read_layers
 from imagery_node.pyramid_book import PyramidBook
 from imagery_node.pyramid_builder import base_zoom
 from imagery_node.pyramid_cell import cell_number, cell_tile, count_cells, shrink
@@ -61,7 +62,7 @@ class Building:
     def __init__(self, home):
         self.store = open_store(home)
         settings = ImageryNodeSettings(home=home, pyramid_scenes=MANY)
-        self.pyramids = PyramidHome.open(SceneIndex(self.store, Places(home)), settings)
+        self.pyramids = PyramidHome.open(SceneIndex(self.store, Places(home), read_layers(home)), settings)
         self.builder = self.pyramids.builder()
         self.home = home
 
@@ -243,6 +244,46 @@ def test_a_period_that_is_asked_for_gets_the_pyramid_of_the_dated_layer(home):
     assert "imagery-complete" not in answer.headers
 
 
+def test_a_difference_is_never_answered_from_a_pyramid_although_it_compares_all_scenes(home):
+    building = Building(home)
+    building.pyramids.book.wish("img~false-colour")
+    building.catch_up()
+    compared = path_of(tile_at(8)).replace("/tiles/", "/difference/tiles/")
+    with node_at(home, pyramid="off", pyramid_scenes=MANY) as node:
+        answer = node.get(compared + "?before=2023&after=2024&render=false-colour")
+    building.close()
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_rendering")  # it is not of one value
+
+
+def test_a_layer_that_came_to_show_one_day_only_is_drawn_from_its_scenes(home):
+    (home / "layers.toml").write_text('[[layer]]\nid = "newest"\ntitle = "Newest"\n', encoding="utf-8")
+    building = Building(home)
+    building.catch_up()
+    (home / "layers.toml").write_text('[[layer]]\nid = "newest"\ntitle = "Newest"\ntime = "latest"\n', encoding="utf-8")
+    with node_at(home, pyramid="off", pyramid_scenes=MANY) as node:
+        answer = node.get(path_of(tile_at(8), layer="newest"))
+    building.close()
+
+    assert answer.status_code == 200, answer.text
+    assert "pyramid-lag" not in answer.headers
+
+
+def test_a_cell_comes_to_be_incomplete_although_its_pixels_stay(home, monkeypatch):
+    monkeypatch.setattr("imagery_node.composite.MAX_COMPOSITE_SCENES", 1)
+    (home / "layers.toml").write_text('[[layer]]\nid = "merged"\nrule = "median"\n', encoding="utf-8")
+    building = Building(home)
+    building.catch_up()
+    before = cells_of(home)["merged"]
+    publish_scene(building.store, home, "CLOUDY", "2024-04-01T03:00:00Z", east=ROW[0], cloud_cover=90)
+    building.catch_up()
+    building.close()
+
+    base = cell_number(tile_at(BASE))
+    tag, complete = cells_of(home)["merged"][base]
+    assert (before[base], complete) == ((tag, True), False)
+
+
 def test_what_a_tile_is_made_of_is_told_at_low_zooms_too(node):
     found = node.get(path_of(tile_at(10)) + "/scenes").json()
     assert len(found["scenes"]) >= 3
@@ -346,6 +387,22 @@ def test_a_change_that_is_not_drawn_yet_is_told(home):
     building.close()
 
 
+def test_a_recalled_scene_is_gone_before_its_cells_are_made_again(home):
+    building = Building(home)
+    building.catch_up()
+    with node_at(home, pyramid="off", pyramid_scenes=MANY) as node:
+        near, far = path_of(tile_at(12)), path_of(tile_at(12, east=ROW[7]))
+        before = node.get(near)
+        node.store.recall("gf2-pms", "S0", reason="test")
+        now = node.get(near)
+        assert now.headers["etag"] != before.headers["etag"]
+        assert "pyramid-lag" not in now.headers
+        assert node.get(far).headers["server-timing"].startswith(("pyramid", "cached"))
+        building.catch_up()
+        assert node.get(near).headers["pyramid-lag"] == "0"
+    building.close()
+
+
 def test_before_a_pyramid_is_there_tiles_are_drawn_from_scenes(home):
     with node_at(home, pyramid="off", pyramid_scenes=MANY, scenes_per_tile=3) as node:
         answer = node.get(path_of(tile_at(8)))
@@ -394,6 +451,7 @@ def test_a_rendering_that_was_asked_for_gets_its_pyramid(home):
         building.catch_up()
         answer = node.get(address)
         assert answer.headers["pyramid-lag"] == "0"
+        assert "Pyramid-Lag" in answer.headers["access-control-expose-headers"]
         assert "imagery-complete" not in answer.headers
     assert "img~false-colour" in building.pyramids.book.pyramids()
     building.close()

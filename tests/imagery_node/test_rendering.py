@@ -96,6 +96,12 @@ def test_classes_paint_intervals_and_hide_the_rest(analytic):
     assert pixels[0, valid[0]].tolist() == [[0, 255, 0]] * 2 + [[255, 0, 0]] * 2 + [[0, 0, 255]]
 
 
+def test_a_class_may_be_without_end(analytic):
+    rendering = Rendering("analytic", (1,), classes=parse_classes('[[[-1e39, 1e39], "#ff0000"]]'))
+    pixels, valid = _show(rendering, analytic, np.array([7], np.uint16))
+    assert (pixels[0, 0].tolist(), valid.all()) == ([255, 0, 0], True)
+
+
 def test_only_classes_of_stored_values_are_picked_without_interpolation():
     classes = parse_classes('[[[0, 1], "#ffffff"]]')
     assert Rendering(classes=classes).is_categorical
@@ -117,6 +123,7 @@ def test_only_classes_of_stored_values_are_picked_without_interpolation():
         "[[[0, 1], [0, 0, 256]]]",
         "[[[0, 1], [0, 0, 5, 128]]]",
         "[[[0, 1], [0, 0]]]",
+        "[[[0, 1], [true, false, true]]]",
         '[[[0, 1, 2], "#ffffff"]]',
         '[[[0, "1"], "#ffffff"]]',
         '[[[0, 2], "#ffffff"], [[1, 3], "#ffffff"]]',

@@ -323,3 +323,16 @@ def test_the_values_of_protected_scenes_are_given_to_readers_only(tmp_path):
             assert node.get(LAYER.replace("gf2-pms", layer), "POST", json=FIELD).status_code == status
         reader = {"Authorization": f"Bearer {'s' * 40}"}
         assert len(series(node, headers=reader, layer=LAYER.replace("gf2-pms", "img"))["dates"]) == 2
+
+
+def test_a_looked_up_place_tells_the_values_of_protected_scenes_to_readers_only(tmp_path):
+    catalog = CatalogSettings(protected=("gf2-pms",), signing_key="k" * 40, read_token="s" * 40)
+    with node_at(tmp_path / "home", catalog=catalog) as node:
+        put_collection(node.store, "gf2-pms")
+        publish_measured(node.store, node.home, "SECRET", "2024-03-01T03:00:00Z")
+        bbox = node.store.item("gf2-pms", "SECRET")["bbox"]
+        lon, lat = (bbox[0] + bbox[2]) / 2, (bbox[1] + bbox[3]) / 2
+        path = f"/raster/layers/gf2-pms/point?lon={lon}&lat={lat}&assets=analytic"
+        public = node.get(path).json()
+        assert (public["scenes"][0]["item"], public["values"]) == ("SECRET", {})
+        assert set(node.get(path, headers={"Authorization": f"Bearer {'s' * 40}"}).json()["values"]) == set(BANDS)

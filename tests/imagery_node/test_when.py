@@ -60,6 +60,11 @@ def test_L25_anything_else_is_refused(text):
     assert refused.value.code == "limit.datetime"
 
 
+def test_a_refused_time_is_told_with_all_that_would_do():
+    with pytest.raises(BadParameterError, match=r"'2024Q5' .*2024Q3, an interval a/b, latest or latest-clear"):
+        parse_when("2024Q5")
+
+
 def test_an_instant_prefers_its_own_date_to_a_nearer_time():
     wanted = When(nearest=utc(2024, 10, 12, 0, 30))
     assert wanted.nearest_date([utc(2024, 10, 11, 23, 59), utc(2024, 10, 12, 20)]) == date(2024, 10, 12)
