@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
+from catalog.collection import composite_id
 from catalog.settings import CatalogSettings
 
 MAX_LINK_S = 7 * 24 * 3600
@@ -34,7 +35,7 @@ class Access:
     """The rule for every way to a file; without settings nothing is protected."""
 
     protected: frozenset[str] = frozenset()
-    """Collection ids."""
+    """Collection ids; with a collection its composites, which show its pixels."""
     _signing_key: bytes = field(default=b"", repr=False)
     _read_tokens: tuple[str, ...] = field(default=(), repr=False)
 
@@ -42,7 +43,8 @@ class Access:
     def of(cls, settings: CatalogSettings) -> Self:
         """The rule that the settings say."""
         key = settings.signing_key.get_secret_value().encode() if settings.signing_key else b""
-        return cls(frozenset(settings.protected), key, settings.read_tokens)
+        composites = map(composite_id, settings.protected)
+        return cls(frozenset((*settings.protected, *composites)), key, settings.read_tokens)
 
     @property
     def knows_readers(self) -> bool:

@@ -41,6 +41,11 @@ def collection_document(collection: str) -> dict[str, Any]:
     return deepcopy(packaged_document(collection))
 
 
+def composite_id(collection: str) -> str:
+    """Of the collection that holds the composites of another one's scenes."""
+    return collection + _COMPOSITE
+
+
 def composite_collection(source: dict[str, Any]) -> dict[str, Any]:
     """The document of the composites that are made of a collection's scenes: its bands, its looks, its stretch."""
     document, assets = deepcopy(source), deepcopy(source.get("item_assets", {}))
@@ -63,7 +68,7 @@ def composite_collection(source: dict[str, Any]) -> dict[str, Any]:
     }
     document.pop("summaries", None)
     return document | {
-        "id": source["id"] + _COMPOSITE,
+        "id": composite_id(source["id"]),
         "title": f"{texts['zh']['title']} · {texts['en']['title']}",
         "description": "\n\n".join(text["description"] for text in texts.values()),
         TRANSLATIONS: texts,

@@ -117,7 +117,7 @@ def create_app(settings: ImageryNodeSettings, catalog_settings: CatalogSettings)
     )
     app.state.tiles = tiles
     access = Access.of(catalog_settings)
-    if unknown := access.protected - {document["id"] for document in store.collections()}:
+    if unknown := set(catalog_settings.protected) - {document["id"] for document in store.collections()}:
         logger.warning("CATALOG_PROTECTED: there is no collection %s yet", ", ".join(sorted(unknown)))
     app.add_middleware(ReaderMiddleware, access=access)
     origins = sorted({origin_of(store) for store in catalog_settings.remote_stores if not is_object(store)})

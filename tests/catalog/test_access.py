@@ -54,6 +54,10 @@ def test_another_key_ends_all_links():
     assert not _access().is_signed(NAME, expires=expires, signature=signature)
 
 
+def test_composites_of_a_protected_collection_are_protected():
+    assert _access().protected == {"gf2-pms", "gf2-pms-composite"}
+
+
 def test_without_a_key_nothing_is_signed():
     expires = link_expiry(60)
     assert not Access(frozenset({"gf2-pms"})).is_signed(NAME, expires=expires, signature="")
