@@ -23,12 +23,9 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +42,7 @@ from benchmarks.mosaic_data import NATIVE, WIDE, MosaicPlan, collection_document
 from benchmarks.peer_environment import TITILER_ENVIRONMENT, peer_python
 from benchmarks.pgstac_peer import Cluster, PgstacPeer
 from benchmarks.picture import compare
-from benchmarks.server import ROOT, Server
+from benchmarks.server import ROOT, Answer, Server, ask
 
 WORKERS = 2
 
@@ -58,14 +55,6 @@ _LEAST_COVERED = 0.3
 _SLOW_S = 20.0
 """So long the peer is asked for low zooms each round."""
 _GRID = morecantile.tms.get("WebMercatorQuad")
-
-
-class Answer(NamedTuple):
-    """One answer over HTTP."""
-
-    status: int
-    headers: Message
-    body: bytes
 
 
 class Figures(NamedTuple):
@@ -297,17 +286,6 @@ def _measure(rows: list[Row], rounds: int, seconds: float, connections: int) -> 
 
 def _median(runs: list[Figures]) -> Figures:
     return Figures(*(statistics.median(values) for values in zip(*runs, strict=True)))
-
-
-def ask(server: Server, path: str, etag: str = "") -> Answer:
-    """One answer."""
-    headers = {"If-None-Match": etag} if etag else {}
-    request = urllib.request.Request(server.url + path, headers=headers)  # noqa: S310 - our own server
-    try:
-        with urllib.request.urlopen(request, timeout=120) as response:  # noqa: S310 - as above
-            return Answer(response.status, response.headers, response.read())
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, error.headers, error.read())
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from email.message import Message
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,6 +23,14 @@ _REST_TIMEOUT_S = 30.0
 _LOOK_EVERY_S = 0.3
 _RESTING_S = 0.02
 """CPU time between two looks that a server at rest stays below."""
+
+
+class Answer(NamedTuple):
+    """One answer over HTTP."""
+
+    status: int
+    headers: Message
+    body: bytes
 
 
 class Server:
@@ -93,6 +102,17 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+
+def ask(server: Server, path: str, etag: str = "") -> Answer:
+    """One answer of a server, whatever its status."""
+    headers = {"If-None-Match": etag} if etag else {}
+    request = urllib.request.Request(server.url + path, headers=headers)  # noqa: S310 - our own server
+    try:
+        with urllib.request.urlopen(request, timeout=120) as response:  # noqa: S310 - as above
+            return Answer(response.status, response.headers, response.read())
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, error.headers, error.read())
 
 
 def _free_port() -> int:

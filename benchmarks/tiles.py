@@ -22,13 +22,9 @@ import os
 import random
 import statistics
 import sys
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Sequence
-from email.message import Message
 from pathlib import Path
-from typing import NamedTuple
 
 import morecantile
 from morecantile import Tile
@@ -37,7 +33,7 @@ from shapely.geometry import box, shape
 from benchmarks.load import Target
 from benchmarks.peer_environment import TITILER_ENVIRONMENT, peer_python
 from benchmarks.picture import compare
-from benchmarks.server import ROOT, Server
+from benchmarks.server import ROOT, Answer, Server, ask
 from benchmarks.tile_data import FOLDER, SceneFiles, TileData, tile_data
 from benchmarks.tile_report import report
 from benchmarks.tile_scenario import LISTED, NOT_MODIFIED, PUBLISHED, Match, Scenario, Side
@@ -48,14 +44,6 @@ _ZOOMS = range(12, 17)
 _TILES_PER_ZOOM = 30
 _LEAST_COVERED = 0.3
 _GRID = morecantile.tms.get("WebMercatorQuad")
-
-
-class Answer(NamedTuple):
-    """One answer over HTTP."""
-
-    status: int
-    headers: Message
-    body: bytes
 
 
 def main() -> None:
@@ -102,14 +90,14 @@ def _prepare(scenario: Scenario, scene: SceneFiles, node: Server, peer: Server) 
     tiles = _tiles(scene, whole=scenario.lane == "verbatim")
     node_paths = [_node_path(scenario, scene, tile) for tile in tiles]
     peer_paths = [_peer_path(scenario, scene, tile, scenario.extension) for tile in tiles]
-    ours = [_ask(node, path) for path in node_paths]
-    theirs = [_ask(peer, path) for path in peer_paths]
-    references = [_ask(peer, _peer_path(scenario, scene, tile, "png")) for tile in tiles]
+    ours = [ask(node, path) for path in node_paths]
+    theirs = [ask(peer, path) for path in peer_paths]
+    references = [ask(peer, _peer_path(scenario, scene, tile, "png")) for tile in tiles]
     _check(scenario, tiles, ours, references)
     targets = [Target(path) for path in node_paths]
     if scenario is NOT_MODIFIED:
         targets = [Target(path, answer.headers["ETag"]) for path, answer in zip(node_paths, ours, strict=True)]
-        if any(_ask(node, *target).status != 304 for target in targets):
+        if any(ask(node, *target).status != 304 for target in targets):
             sys.exit(f"{scenario.name}: not every tile is answered 304")
     sizes = [statistics.mean(len(answer.body) for answer in answers) for answers in (ours, theirs)]
     return Match(scenario, Side(node, targets, sizes[0]), Side(peer, [Target(path) for path in peer_paths], sizes[1]))
@@ -143,16 +131,6 @@ def _peer_path(scenario: Scenario, scene: SceneFiles, tile: Tile, extension: str
     return f"{place}?tilesize=256&url={file}{scenario.query}"
 
 
-def _ask(server: Server, path: str, etag: str = "") -> Answer:
-    headers = {"If-None-Match": etag} if etag else {}
-    request = urllib.request.Request(server.url + path, headers=headers)  # noqa: S310 - our own server
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - as above
-            return Answer(response.status, response.headers, response.read())
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, error.headers, error.read())
-
-
 def _check(scenario: Scenario, tiles: Sequence[Tile], ours: Sequence[Answer], references: Sequence[Answer]) -> None:
     """End the program when a picture is wrong or did not come the way that is to be timed."""
     wrong, likenesses = [], []
@@ -179,9 +157,9 @@ def _count_reads(data: TileData) -> str:
     """How often image files are read by a fresh process that draws tiles, and by one that only answers 304."""
     paths = [_node_path(NOT_MODIFIED, data.listed, tile) for tile in _tiles(data.listed, whole=False)]
     with _counting_node(data) as node:
-        drawn = [_ask(node, path) for path in paths]
+        drawn = [ask(node, path) for path in paths]
     with _counting_node(data) as node:
-        again = [_ask(node, path, answer.headers["ETag"]) for path, answer in zip(paths, drawn, strict=True)]
+        again = [ask(node, path, answer.headers["ETag"]) for path, answer in zip(paths, drawn, strict=True)]
     reads = [answers[-1].headers["Image-Reads"] for answers in (drawn, again)]
     not_modified = sum(answer.status == 304 for answer in again)
     return f"reads of image files: {reads[0]} for {len(drawn)} drawn tiles, {reads[1]} for {not_modified} answers 304"
